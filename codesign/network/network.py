@@ -1,0 +1,157 @@
+"""A network with its learned numbers: integers that define it, or floats to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign.network.graph import INPUT, Graph, Node
+from codesign.network.op import Integers
+from codesign.network.tensor import signed_bits
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The learned integers of one node.
+
+    `weights` has the operator's `weight_shape`; `bias` is `[outputs]` at the accumulator's
+    scale; `multiplier` is `[outputs]`, or `[1]` for all; `shift` is the right shift in bits.
+    """
+
+    weights: Integers | None = None
+    bias: Integers | None = None
+    multiplier: Integers | None = None
+    shift: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FloatParameters:
+    """The learned real numbers of one node, batch normalisation already fused."""
+
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class FloatNetwork:
+    """A graph with real weights, before quantisation.
+
+    The graph's widths say what it is to become; in floats an unsigned, requantised output
+    means a ReLU, and widths mean nothing. Nodes without weights have no parameters.
+    """
+
+    graph: Graph
+    parameters: Mapping[str, FloatParameters]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A graph with the integers that define it; `scales` give the integers their meaning.
+
+    `scales[name]` is the real value of one step of what `name` (a node, or "input") produces.
+    """
+
+    graph: Graph
+    parameters: Mapping[str, Parameters]
+    scales: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for node in self.graph:
+            _check(node, self.parameters[node.name])
+        missing = {INPUT, *(node.name for node in self.graph)} - set(self.scales)
+        if missing:
+            raise ValueError(f"no scale is recorded for {sorted(missing)}")
+
+    def execute(self, images: Integers) -> dict[str, Integers]:
+        """Compute a batch exactly; the integer reference of codesign.
+
+        Args:
+            images: `N x` the input's shape, integers within the input's type.
+
+        Returns:
+            every node's output by name, `N x` its shape, and the images under "input".
+        """
+        low, high = self.graph.input.low, self.graph.input.high
+        if images.shape[1:] != self.graph.input.shape:
+            raise ValueError(f"images are {images.shape[1:]}, not {self.graph.input.shape}")
+        if images.size and not low <= int(images.min()) <= int(images.max()) <= high:
+            raise ValueError(f"images leave the input's range {low} .. {high}")
+        values: dict[str, Integers] = {INPUT: images.astype(np.int64)}
+        for node in self.graph:
+            own = self.parameters[node.name]
+            sums = node.op.accumulate([values[name] for name in node.inputs], own.weights)
+            values[node.name] = finish(node, own, sums)
+        return values
+
+    def quantize_input(self, images: NDArray[np.floating]) -> Integers:
+        """Return real images as the input's integers (half to even, saturating)."""
+        tensor = self.graph.input
+        steps = np.rint(images.astype(np.float64) / self.scales[INPUT])
+        return np.clip(steps, tensor.low, tensor.high).astype(np.int64)
+
+    def predict(self, images: NDArray[np.floating], batch: int = 256) -> NDArray[np.int64]:
+        """Return the class (index of the largest output) of real images, `[N]`."""
+        classes = []
+        for start in range(0, len(images), batch):
+            integers = self.quantize_input(images[start : start + batch])
+            outputs = self.execute(integers)[self.graph.nodes[-1].name]
+            classes.append(outputs.reshape(len(outputs), -1).argmax(axis=1))
+        return np.concatenate(classes)
+
+
+def finish(node: Node, own: Parameters, sums: Integers) -> Integers:
+    """Add the bias to a node's exact sums `N x outputs x ...` and requantise them."""
+    if own.bias is not None:
+        sums = sums + _per_channel(own.bias, sums.ndim)
+    if node.multiplier_bits == 0:
+        return sums
+    assert own.multiplier is not None
+    scaled = round_shift(sums * _per_channel(own.multiplier, sums.ndim), own.shift)
+    return np.clip(scaled, node.output.low, node.output.high)
+
+
+def round_shift(values: Integers, shift: int) -> Integers:
+    """Return `values / 2**shift` rounded to the nearest integer, half to even, in integers."""
+    if shift == 0:
+        return values
+    half_less_one = (1 << (shift - 1)) - 1
+    return (values + half_less_one + ((values >> shift) & 1)) >> shift
+
+
+def accumulator_bits(graph: Graph, node: Node, own: Parameters) -> int:
+    """Derive the signed width that holds every partial sum of a node with these weights."""
+    low, high = node.op.accumulator_range(graph.inputs(node), own.weights)
+    if own.bias is not None:
+        low, high = low + min(0, int(own.bias.min())), high + max(0, int(own.bias.max()))
+    return signed_bits(low, high)
+
+
+def _per_channel(values: Integers, dimensions: int) -> Integers:
+    """Shape `[outputs]` so that it broadcasts over `N x outputs x ...`."""
+    return values.astype(np.int64).reshape(1, -1, *(1,) * (dimensions - 2))
+
+
+def _check(node: Node, own: Parameters) -> None:
+    """Refuse parameters that the node's types cannot hold."""
+    shape = node.op.weight_shape
+    if (own.weights is None) != (shape is None):
+        raise ValueError(f"{node.name}: weights are {'missing' if shape else 'superfluous'}")
+    if own.weights is not None:
+        if own.weights.shape != shape:
+            raise ValueError(f"{node.name}: weights are {own.weights.shape}, not {shape}")
+        limit = 1 << (node.op.weight_bits - 1)
+        if not -limit <= int(own.weights.min()) <= int(own.weights.max()) < limit:
+            raise ValueError(f"{node.name}: a weight leaves {node.op.weight_bits} signed bits")
+    if (own.bias is None) == node.op.has_bias:
+        raise ValueError(f"{node.name}: bias is {'missing' if node.op.has_bias else 'superfluous'}")
+    if (own.multiplier is None) != (node.multiplier_bits == 0):
+        raise ValueError(f"{node.name}: a multiplier goes with requantisation, and only with it")
+    if own.multiplier is not None:
+        largest = int(own.multiplier.max())
+        if int(own.multiplier.min()) < 1 or largest >= 1 << node.multiplier_bits:
+            raise ValueError(f"{node.name}: a multiplier leaves 1 .. 2**{node.multiplier_bits} - 1")
+    if not 0 <= own.shift < 63:
+        raise ValueError(f"{node.name}: a shift is 0 to 62 bits, not {own.shift}")

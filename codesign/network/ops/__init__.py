@@ -1,0 +1,1 @@
+"""Operators of integer networks, one file each."""
