@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 Value = int | float | str | bool
 Point = Mapping[str, Value]
@@ -69,6 +70,19 @@ class Space:
         if set(point) != names:
             raise ValueError(f"a point of this space has {sorted(names)}, not {sorted(point)}")
         return tuple(choice.values.index(point[choice.name]) for choice in self.choices)
+
+    def grid(self) -> dict[str, NDArray[np.int64]]:
+        """Return every point at once: one array of `size` values per (numeric) choice.
+
+        Entry `i` of all arrays is point `i`; the last choice varies fastest.
+        """
+        axes = np.meshgrid(*(np.array(c.values) for c in self.choices), indexing="ij")
+        return {c.name: a.ravel() for c, a in zip(self.choices, axes, strict=True)}
+
+    def at(self, number: int) -> dict[str, Value]:
+        """Return point `number` of `grid`."""
+        shape = tuple(len(choice.values) for choice in self.choices)
+        return self.decode([int(index) for index in np.unravel_index(number, shape)])
 
     def sample(self, random: np.random.Generator) -> dict[str, Value]:
         """Draw one point uniformly."""

@@ -1,1 +1,1 @@
-""" """
+"""Processes: the units with a C++ twin, one file each."""

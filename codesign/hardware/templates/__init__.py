@@ -1,1 +1,1 @@
-""" """
+"""Hardware templates, one file per operator."""

@@ -1,0 +1,218 @@
+"""A design as it runs: rows flow through windows, folds, finite FIFOs and joins.
+
+Every process starts iteration t no earlier than `ii` after iteration t - 1, than the words it
+reads are there, and than the FIFOs it writes have room. Blocking reads and writes form a Kahn
+process network, so start times do not depend on the order in which processes are evaluated:
+each is advanced as far as its FIFOs allow, a whole stretch at a time, by a running maximum.
+The recurrence is exact for the processes as described; what it cannot know is whether synthesis
+meets the claimed `ii` and `stages`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign.cost.latency import frame_gap
+from codesign.design import Design, Fifo, Instance
+from codesign.hardware.structure import Part, Phase
+
+Times = NDArray[np.int64]
+_NEVER = -(1 << 60)
+
+
+class Deadlock(Exception):
+    """Every unfinished process waits; the text names them and their FIFOs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What a simulation saw, in cycles and words."""
+
+    ends: tuple[int, ...]
+    """When each image's last output has left."""
+    occupancy: Mapping[str, int]
+    """Most words that each FIFO held."""
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first input word to the last output word of the first image."""
+        return self.ends[0]
+
+    @property
+    def interval(self) -> float:
+        """Cycles between images, over the second half of those simulated.
+
+        A single image has no interval; its latency is returned.
+        """
+        if len(self.ends) == 1:
+            return float(self.ends[0])
+        start = (len(self.ends) - 1) // 2
+        return (self.ends[-1] - self.ends[start]) / (len(self.ends) - 1 - start)
+
+
+def simulate(design: Design, images: int = 1, bounded: bool = True) -> Timing:
+    """Run `images` back-to-back images through a design.
+
+    Args:
+        design: what to run.
+        images: how many; the interval needs at least 4 to settle.
+        bounded: whether FIFOs have their depth; unbounded ones never block a writer.
+
+    Raises:
+        Deadlock: FIFOs are too shallow for the graph's joins.
+    """
+    channels = {fifo.name: _Channel(fifo, images, bounded) for fifo in design.fifos}
+    runners = [_Runner(instance, channels, images) for instance in design.instances]
+    unfinished = list(runners)
+    while unfinished:
+        moved = [runner.advance() for runner in unfinished]
+        if not any(moved):
+            raise Deadlock("; ".join(runner.waits_for() for runner in unfinished))
+        unfinished = [runner for runner in unfinished if not runner.done]
+    occupancy = {name: channel.occupancy() for name, channel in channels.items()}
+    return Timing(runners[-1].ends(), occupancy)
+
+
+class _Channel:
+    """The words of one FIFO: when each could be read, and when each was."""
+
+    def __init__(self, fifo: Fifo, images: int, bounded: bool) -> None:
+        words = int(fifo.stream.words) * images
+        self.name = fifo.name
+        self.depth = fifo.depth if bounded else words
+        self.ready = np.zeros(words, np.int64)
+        self.taken = np.zeros(words, np.int64)
+        self.written = 0
+        self.read = 0
+
+    def occupancy(self) -> int:
+        """Most words held at once: written but not yet read when a word becomes ready."""
+        read_before = np.searchsorted(self.taken, self.ready, side="left")
+        return int((np.arange(1, len(self.ready) + 1) - read_before).max(initial=0))
+
+
+class _Runner:
+    """One process, advanced in stretches of iterations."""
+
+    def __init__(self, instance: Instance, channels: Mapping[str, _Channel], images: int) -> None:
+        structure = instance.process.structure()
+        loop = structure.loop
+        self.name = instance.name
+        self.ii, self.stages = loop.ii, int(loop.stages)
+        self.trips = int(loop.trips)
+        self.inputs = [channels[name] for name in instance.reads if name in channels]
+        self.outputs = [channels[name] for name in instance.writes if name in channels]
+        reads, writes = schedule(structure.phases)
+        starts = np.arange(images)[:, None] * self.trips
+        self.read_at = (reads + starts).ravel()
+        self.write_at = (writes + starts).ravel()
+        self.total = self.trips * images
+        pace = np.arange(self.total, dtype=np.int64) * self.ii
+        pace += np.arange(self.total) // self.trips * (int(frame_gap(loop)) - self.ii)
+        self.pace = pace
+        self.starts = np.zeros(self.total, np.int64)
+        self.position = 0
+        self.reads_done = self.writes_done = 0
+        self.slack = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether every iteration has been placed in time."""
+        return self.position == self.total
+
+    def advance(self) -> bool:
+        """Place as many iterations as FIFOs allow; return whether there were any."""
+        end, _ = self._limit()
+        if end == self.position:
+            return False
+        first, stretch = self.position, slice(self.position, end)
+        earliest = np.full(end - first, _NEVER)
+        reads = np.searchsorted(self.read_at, end)
+        writes = np.searchsorted(self.write_at, end)
+        read_span, write_span = slice(self.reads_done, reads), slice(self.writes_done, writes)
+        read_rows = self.read_at[read_span] - first
+        write_rows = self.write_at[write_span] - first
+        for channel in self.inputs:
+            earliest[read_rows] = np.maximum(earliest[read_rows], channel.ready[read_span])
+        for channel in self.outputs:
+            room = self._room(channel, self.writes_done, writes)
+            earliest[write_rows] = np.maximum(earliest[write_rows], room - self.stages + 2)
+        lag = np.maximum.accumulate(earliest - self.pace[stretch])
+        lag = np.maximum(lag, self.slack)
+        self.starts[stretch] = self.pace[stretch] + lag
+        self.slack = int(lag[-1])
+        for channel in self.inputs:
+            channel.taken[read_span] = self.starts[self.read_at[read_span]]
+            channel.read = int(reads)
+        for channel in self.outputs:
+            channel.ready[write_span] = self.starts[self.write_at[write_span]] + self.stages
+            channel.written = int(writes)
+        self.position, self.reads_done, self.writes_done = end, int(reads), int(writes)
+        return True
+
+    def ends(self) -> tuple[int, ...]:
+        """Return when the last iteration of each image has left the pipeline."""
+        last = self.starts[self.trips - 1 :: self.trips]
+        return tuple(int(time) + self.stages for time in last)
+
+    def waits_for(self) -> str:
+        """Say which FIFO holds the process up."""
+        return f"{self.name} waits for {self._limit()[1]}"
+
+    def _limit(self) -> tuple[int, str]:
+        """Return the first iteration that cannot run yet, and the FIFO that is to blame."""
+        end, blame = self.total, ""
+        for channel in self.inputs:
+            if channel.written < len(self.read_at):
+                stop = int(self.read_at[channel.written])
+                if stop < end:
+                    end, blame = stop, f"words in {channel.name}"
+        for channel in self.outputs:
+            full = channel.read + channel.depth
+            if full < len(self.write_at):
+                stop = int(self.write_at[full])
+                if stop < end:
+                    end, blame = stop, f"room in {channel.name}"
+        return max(end, self.position), blame
+
+    @staticmethod
+    def _room(channel: _Channel, first: int, last: int) -> Times:
+        """Return when the word `depth` places before each of these was read."""
+        room = np.full(last - first, _NEVER)
+        freed = max(first, channel.depth)
+        if freed < last:
+            room[freed - first :] = channel.taken[freed - channel.depth : last - channel.depth]
+        return room
+
+
+def schedule(phases: tuple[Phase, ...]) -> tuple[Times, Times]:
+    """Return the iterations of one image that read, and those that write, in order."""
+    reads: list[Times] = []
+    writes: list[Times] = []
+    start = 0
+    for phase in phases:
+        times = int(phase.times)
+        length = sum(int(part.cycles) for part in phase.parts)
+        begins = start + np.arange(times, dtype=np.int64)[:, None] * length
+        own_reads, own_writes, offset = [], [], 0
+        for part in phase.parts:
+            part_reads, part_writes = _spread(part)
+            own_reads.append(part_reads + offset)
+            own_writes.append(part_writes + offset)
+            offset += int(part.cycles)
+        reads.append((begins + np.concatenate(own_reads)).ravel())
+        writes.append((begins + np.concatenate(own_writes)).ravel())
+        start += times * length
+    return np.concatenate(reads), np.concatenate(writes)
+
+
+def _spread(part: Part) -> tuple[Times, Times]:
+    """Spread reads early and writes late over one part, as `Part` defines it."""
+    cycles, reads, writes = int(part.cycles), int(part.reads), int(part.writes)
+    early = -(-np.arange(reads, dtype=np.int64) * cycles // max(reads, 1))
+    late = -(-np.arange(1, writes + 1, dtype=np.int64) * cycles // max(writes, 1)) - 1
+    return early, late

@@ -1,0 +1,123 @@
+"""Matrix times vector, folded over its outputs and inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codesign.hardware.process import Process
+from codesign.hardware.requantise import Requantiser
+from codesign.hardware.structure import (
+    Adders,
+    Arithmetic,
+    Buffer,
+    Count,
+    Loop,
+    Multipliers,
+    Part,
+    Phase,
+    Role,
+    Storage,
+    Stream,
+    Structure,
+    ceil_log2,
+)
+from codesign.network.tensor import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix(Process):
+    """Multiply each of `pixels` vectors by one matrix: `pe` outputs, `simd` inputs a cycle.
+
+    The vector is consumed while the first `pe` outputs are computed, and kept for the others.
+
+    Source: Umuroglu et al., FINN, FPGA 2017, section 4.2 (matrix-vector-threshold unit).
+    """
+
+    pixels: int
+    inputs: int
+    outputs: int
+    element: Tensor
+    weight_bits: int
+    requantiser: Requantiser
+    pe: Count
+    simd: Count
+    arithmetic: Count = Arithmetic.DSP
+    storage: Count = Storage.BRAM
+
+    parameters = ("shift",)
+
+    def structure(self) -> Structure:
+        """Return weights, the kept vector, the multipliers and the adder trees."""
+        steps: Count = self.inputs // self.simd
+        folds: Count = self.outputs // self.pe
+        lanes = self.pe * self.simd
+        results = self.pixels * folds
+        sum_bits = self.requantiser.sum_bits
+        output = self.requantiser.output
+        element = self.element
+        product_bits = element.bits + self.weight_bits
+        return Structure(
+            reads=(Stream("vectors", self.simd, element.bits, element.signed, self.pixels * steps),),
+            writes=(Stream("results", self.pe, output.bits, output.signed, results),),
+            loop=Loop(
+                "product",
+                {"pixel": self.pixels, "fold": folds, "step": steps},
+                stages=6 + ceil_log2(self.simd) + self.requantiser.stages,
+            ),
+            phases=(
+                Phase(
+                    self.pixels,
+                    (
+                        Part(steps, steps, 1 + 0 * steps),
+                        Part((folds - 1) * steps, 0 * steps, (folds - 1) + 0 * steps),
+                    ),
+                ),
+            ),
+            buffers=(
+                Buffer(
+                    "weights",
+                    folds * steps,
+                    lanes,
+                    self.weight_bits,
+                    True,
+                    Role.CONSTANT,
+                    self.storage,
+                ),
+                Buffer("bias", folds, self.pe, sum_bits, True, Role.CONSTANT),
+                *self._multiplier_buffer(folds),
+                Buffer(
+                    "vector",
+                    steps,
+                    self.simd,
+                    element.bits,
+                    element.signed,
+                    Role.MEMORY,
+                    when=(folds > 1) * 1,
+                ),
+                Buffer("sums", 1, self.pe, sum_bits, True, Role.REGISTER),
+            ),
+            multipliers=(
+                Multipliers(
+                    "products",
+                    lanes,
+                    element.bits,
+                    self.weight_bits,
+                    results * steps,
+                    self.arithmetic,
+                ),
+                *self.requantiser.multipliers(self.pe, results),
+            ),
+            adders=(
+                Adders(self.pe * (self.simd - 1), product_bits + 2, results * steps),
+                Adders(self.pe, sum_bits, results * steps),
+                *self.requantiser.adders(self.pe, results),
+            ),
+            facts={"requantiser": self.requantiser},
+        )
+
+    def _multiplier_buffer(self, folds: Count) -> tuple[Buffer, ...]:
+        """Return the table of requantisation multipliers, if there is one."""
+        if not self.requantiser.multiplies:
+            return ()
+        bits = self.requantiser.multiplier_bits
+        return (Buffer("multiplier", folds, self.pe, bits, False, Role.CONSTANT),)

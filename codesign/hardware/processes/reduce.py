@@ -1,0 +1,68 @@
+"""Maximum or sum over the positions of a window, channel by channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codesign.hardware.process import Process
+from codesign.hardware.requantise import Requantiser
+from codesign.hardware.structure import (
+    Adders,
+    Buffer,
+    Count,
+    Loop,
+    Part,
+    Phase,
+    Role,
+    Stream,
+    Structure,
+)
+from codesign.network.tensor import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce(Process):
+    """Reduce `positions` pixels to one, `pixels` times, `lanes` channels a cycle.
+
+    The running results of all channels lie in LUTRAM, whose asynchronous read lets a result be
+    read, updated and written in one cycle.
+    """
+
+    maximum: bool
+    pixels: int
+    positions: int
+    element: Tensor
+    requantiser: Requantiser
+    lanes: Count
+
+    parameters = ("shift", "scale")
+
+    def structure(self) -> Structure:
+        """Return the running results and one operator per lane."""
+        words: Count = self.element.channels // self.lanes
+        element, output = self.element, self.requantiser.output
+        results = self.pixels * words
+        body = (self.positions - 1) * words
+        return Structure(
+            reads=(
+                Stream("patches", self.lanes, element.bits, element.signed, results * self.positions),
+            ),
+            writes=(Stream("results", self.lanes, output.bits, output.signed, results),),
+            loop=Loop(
+                "position",
+                {"pixel": self.pixels, "place": self.positions, "word": words},
+                stages=3 + self.requantiser.stages,
+            ),
+            phases=(
+                Phase(self.pixels, (Part(body, body, 0 * words), Part(words, words, words))),
+            ),
+            buffers=(
+                Buffer("running", words, self.lanes, self.requantiser.sum_bits, True, Role.MEMORY),
+            ),
+            multipliers=self.requantiser.multipliers(self.lanes, results),
+            adders=(
+                Adders(self.lanes, self.requantiser.sum_bits, results * self.positions),
+                *self.requantiser.adders(self.lanes, results),
+            ),
+            facts={"maximum": self.maximum, "requantiser": self.requantiser},
+        )

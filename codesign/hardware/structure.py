@@ -1,0 +1,168 @@
+"""What one process is made of: loops, buffers, multipliers, adders and streams.
+
+A process states its structure once. `codesign.cost` prices it and `templates/hls/processes`
+prints it, so the two cannot drift. Every number that a knob decides is a `Count`: a plain
+integer for one engine, or an array with one entry per point of a whole space, which prices
+all points in one call. Structures therefore never branch on a knob's value; a part that exists
+for some values only says so in `when`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Count = int | NDArray[np.int64]
+
+
+class Storage(IntEnum):
+    """Where a memory lies."""
+
+    LUTRAM = 0
+    BRAM = 1
+    URAM = 2
+
+
+class Role(IntEnum):
+    """What a buffer is used for."""
+
+    MEMORY = 0
+    """written and read at run time"""
+    CONSTANT = 1
+    """initialised with learned numbers, read only"""
+    REGISTER = 2
+    """flip-flops, every element accessible in every cycle"""
+
+
+class Arithmetic(IntEnum):
+    """What a multiplier is built of."""
+
+    LUT = 0
+    DSP = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A perfect nest of named counters, pipelined as one loop.
+
+    `ii` [cycles] is the initiation interval and `stages` [cycles] the operator stages between
+    the stream read and the stream write of one iteration. Both are claims: only synthesis can
+    confirm them.
+    """
+
+    name: str
+    over: Mapping[str, Count]
+    stages: Count
+    ii: int = 1
+
+    @property
+    def trips(self) -> Count:
+        """Iterations of the whole nest."""
+        trips: Count = 1
+        for bound in self.over.values():
+            trips = trips * bound
+        return trips
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An array `[words][lanes]` of `bits`-wide elements; one word is accessed per cycle."""
+
+    name: str
+    words: Count
+    lanes: Count
+    bits: int
+    signed: bool
+    role: Role
+    storage: Count = Storage.LUTRAM
+    when: Count = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Multipliers:
+    """`count` multipliers of `a_bits` x `b_bits`, busy in `uses` cycles of one image."""
+
+    name: str
+    count: Count
+    a_bits: int
+    b_bits: int
+    uses: Count
+    arithmetic: Count = Arithmetic.DSP
+
+
+@dataclass(frozen=True, slots=True)
+class Adders:
+    """`count` two-input adders (or comparators) of `bits`, busy in `uses` cycles of one image."""
+
+    count: Count
+    bits: int
+    uses: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A port: `words` of `lanes` elements of `bits` each per image."""
+
+    name: str
+    lanes: Count
+    bits: int
+    signed: bool
+    words: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`cycles` consecutive iterations with evenly spread traffic on every port.
+
+    Reads come as early as an even spread allows (word j in iteration ceil(j * cycles / reads)),
+    writes as late (word j in iteration ceil((j + 1) * cycles / writes) - 1).
+    """
+
+    cycles: Count
+    reads: Count
+    writes: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """`times` repetitions of a sequence of parts."""
+
+    times: Count
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """Everything that one process is made of, for one image."""
+
+    reads: tuple[Stream, ...]
+    writes: tuple[Stream, ...]
+    loop: Loop
+    phases: tuple[Phase, ...]
+    buffers: tuple[Buffer, ...] = ()
+    multipliers: tuple[Multipliers, ...] = ()
+    adders: tuple[Adders, ...] = ()
+    registers: Count = 0
+    """Bits of state beside the buffers and the loop's own counters."""
+    facts: Mapping[str, object] = field(default_factory=dict)
+    """Further numbers that the C++ prints and nothing prices."""
+
+    def names(self) -> dict[str, object]:
+        """Return what the C++ twin may use, by name."""
+        named = (*self.reads, *self.writes, self.loop, *self.buffers, *self.multipliers)
+        return {part.name: part for part in named} | dict(self.facts)
+
+
+def ceil_div(numerator: Count, denominator: Count) -> Count:
+    """Return the quotient rounded up, for integers and arrays."""
+    return -(-numerator // denominator)
+
+
+def ceil_log2(count: Count) -> Count:
+    """Return the levels of a binary tree over `count` leaves, for integers and arrays."""
+    levels = np.ceil(np.log2(count)).astype(np.int64)
+    return int(levels) if levels.ndim == 0 else levels

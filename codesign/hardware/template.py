@@ -1,0 +1,90 @@
+"""The form of a hardware template: which processes make the engine of one operator.
+
+Members live in `codesign.hardware.templates`, one file per operator. A template only chooses
+and chains processes; what they cost and how they are written is not its business.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign.hardware.process import Process
+from codesign.hardware.structure import Buffer, Count, Role
+from codesign.network.graph import Node
+from codesign.network.op import Op
+from codesign.network.tensor import Tensor
+from codesign.space import Space
+
+MAX_WORD_BITS = 4096
+"""Widest stream or memory word. Source: AMD UG1399, arbitrary precision integers up to 4,096 bits."""
+
+MAX_UNROLL = 4096
+"""Most multipliers in one engine: the limit at which HLS tools stop unrolling a loop completely
+(hls4ml documentation, `Strategy: Latency`)."""
+
+
+class HardwareTemplate(ABC):
+    """One engine; members are frozen dataclasses of `node`, `inputs` and their knobs.
+
+    Knobs hold one integer each (one engine), or an array each (many engines priced in one call).
+    """
+
+    __slots__ = ()
+    implements: ClassVar[type[Op]]
+    node: Node
+    inputs: tuple[Tensor, ...]
+
+    @classmethod
+    @abstractmethod
+    def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
+        """Return the knobs and the values that divide this node's shape."""
+
+    @abstractmethod
+    def processes(self) -> tuple[Process, ...]:
+        """Return the chain of processes; the first reads every input, the last writes."""
+
+    @property
+    @abstractmethod
+    def input_lanes(self) -> Count:
+        """Elements per word of every input stream."""
+
+    @property
+    @abstractmethod
+    def output_lanes(self) -> Count:
+        """Elements per word of the output stream."""
+
+    @classmethod
+    def of(cls, node: Node, inputs: tuple[Tensor, ...], knobs: Mapping[str, Count]) -> Self:
+        """Return the engine(s) of `node` with these knobs."""
+        return cls(node, inputs, **knobs)  # type: ignore[call-arg]
+
+    @classmethod
+    def knob_names(cls) -> tuple[str, ...]:
+        """Return the knobs in declaration order."""
+        names = tuple(field.name for field in fields(cls))  # type: ignore[arg-type]
+        return tuple(name for name in names if name not in ("node", "inputs"))
+
+    def legal(self) -> NDArray[np.bool_]:
+        """Return, per point, whether tools take its unrolling and word widths."""
+        good: NDArray[np.bool_] = np.array(True)
+        for process in self.processes():
+            structure = process.structure()
+            for stream in (*structure.reads, *structure.writes):
+                good = good & np.asarray(stream.lanes * stream.bits <= MAX_WORD_BITS)
+            for buffer in structure.buffers:
+                if buffer.role is not Role.REGISTER:
+                    good = good & np.asarray(word_bits(buffer) <= MAX_WORD_BITS)
+            for group in structure.multipliers:
+                good = good & np.asarray(group.count <= MAX_UNROLL)
+        return good
+
+
+def word_bits(buffer: Buffer) -> Count:
+    """Return the width of one word of a buffer."""
+    return buffer.lanes * buffer.bits

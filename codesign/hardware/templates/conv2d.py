@@ -1,0 +1,85 @@
+"""Streaming convolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codesign.hardware.process import Process
+from codesign.hardware.processes.matrix import Matrix
+from codesign.hardware.processes.window import Window
+from codesign.hardware.requantise import Requantiser
+from codesign.hardware.structure import Arithmetic, Count, Storage
+from codesign.hardware.template import HardwareTemplate
+from codesign.network.graph import Node
+from codesign.network.ops.conv2d import Conv2d
+from codesign.network.tensor import Tensor
+from codesign.space import Choice, Space, divisors
+
+
+@dataclass(frozen=True, slots=True)
+class StreamingConv2d(HardwareTemplate):
+    """A sliding window feeds a folded matrix: `pe` outputs and `simd` inputs per cycle.
+
+    Source: Umuroglu et al., FINN, FPGA 2017, section 4.2.
+    """
+
+    node: Node
+    inputs: tuple[Tensor, ...]
+    pe: Count
+    simd: Count
+    arithmetic: Count
+    weight_storage: Count
+    line_storage: Count
+
+    implements = Conv2d
+
+    @classmethod
+    def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
+        """Fold outputs over `pe` and input channels over `simd`."""
+        op = _op(node)
+        lines = (Storage.LUTRAM,) if op.window.is_point else tuple(Storage)
+        return Space(
+            (
+                Choice("pe", divisors(op.outputs)),
+                Choice("simd", divisors(op.inputs)),
+                Choice("arithmetic", tuple(Arithmetic)),
+                Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
+                Choice("line_storage", lines),
+            )
+        )
+
+    def processes(self) -> tuple[Process, ...]:
+        """Return window and matrix; a 1 x 1 window of stride 1 needs no line buffer."""
+        op = _op(self.node)
+        (source,) = self.inputs
+        matrix = Matrix(
+            pixels=self.node.output.pixels,
+            inputs=op.inputs * op.window.positions,
+            outputs=op.outputs,
+            element=source,
+            weight_bits=op.bits,
+            requantiser=Requantiser.of(self.node),
+            pe=self.pe,
+            simd=self.simd,
+            arithmetic=self.arithmetic,
+            storage=self.weight_storage,
+        )
+        if op.window.is_point:
+            return (matrix,)
+        return (Window(source, op.window, 0, self.simd, self.line_storage), matrix)
+
+    @property
+    def input_lanes(self) -> Count:
+        """`simd` channels per word."""
+        return self.simd
+
+    @property
+    def output_lanes(self) -> Count:
+        """`pe` channels per word."""
+        return self.pe
+
+
+def _op(node: Node) -> Conv2d:
+    if not isinstance(node.op, Conv2d):
+        raise TypeError(f"{node.name} is no convolution")
+    return node.op

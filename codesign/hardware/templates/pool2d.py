@@ -1,0 +1,74 @@
+"""Streaming pooling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codesign.hardware.process import Process
+from codesign.hardware.processes.reduce import Reduce
+from codesign.hardware.processes.window import Window
+from codesign.hardware.requantise import Requantiser
+from codesign.hardware.structure import Count, Storage
+from codesign.hardware.template import HardwareTemplate
+from codesign.network.graph import Node
+from codesign.network.ops.pool2d import Pool2d
+from codesign.network.tensor import Tensor
+from codesign.space import Choice, Space, divisors
+
+
+@dataclass(frozen=True, slots=True)
+class StreamingPool2d(HardwareTemplate):
+    """A sliding window feeds a reduction; global pooling reduces the stream as it comes."""
+
+    node: Node
+    inputs: tuple[Tensor, ...]
+    pe: Count
+    line_storage: Count
+
+    implements = Pool2d
+
+    @classmethod
+    def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
+        """Fold channels over `pe`."""
+        windowed = not _passes_through(_op(node), inputs[0])
+        lines = tuple(Storage) if windowed else (Storage.LUTRAM,)
+        return Space((Choice("pe", divisors(inputs[0].channels)), Choice("line_storage", lines)))
+
+    def processes(self) -> tuple[Process, ...]:
+        """Return window and reduction, or the reduction alone."""
+        op = _op(self.node)
+        (source,) = self.inputs
+        maximum = op.kind == "max"
+        reduce = Reduce(
+            maximum=maximum,
+            pixels=self.node.output.pixels,
+            positions=op.window.positions,
+            element=source,
+            requantiser=Requantiser.of(self.node),
+            lanes=self.pe,
+        )
+        if _passes_through(op, source):
+            return (reduce,)
+        pad_value = source.low if maximum else 0
+        return (Window(source, op.window, pad_value, self.pe, self.line_storage), reduce)
+
+    @property
+    def input_lanes(self) -> Count:
+        """`pe` channels per word."""
+        return self.pe
+
+    @property
+    def output_lanes(self) -> Count:
+        """`pe` channels per word."""
+        return self.pe
+
+
+def _passes_through(op: Pool2d, source: Tensor) -> bool:
+    """Whether the pixels under the window arrive in stream order, so that nothing is kept."""
+    return op.window.covers(source.shape) or op.window.is_point
+
+
+def _op(node: Node) -> Pool2d:
+    if not isinstance(node.op, Pool2d):
+        raise TypeError(f"{node.name} is no pooling")
+    return node.op
