@@ -90,9 +90,9 @@ def _node_to_json(node: Node, own: Parameters) -> dict[str, Any]:
         "multiplier_bits": node.multiplier_bits,
         "accumulator_bits": node.accumulator_bits,
         "parameters": {
-            "weights": _encode(own.weights),
-            "bias": _encode(own.bias),
-            "multiplier": _encode(own.multiplier),
+            "weights": encode(own.weights),
+            "bias": encode(own.bias),
+            "multiplier": encode(own.multiplier),
             "shift": own.shift,
         },
     }
@@ -122,7 +122,7 @@ def _tensor(entry: Mapping[str, Any]) -> Tensor:
     return Tensor(tuple(entry["shape"]), entry["bits"], entry["signed"])
 
 
-def _encode(array: Integers | None) -> dict[str, Any] | None:
+def encode(array: Integers | None) -> dict[str, Any] | None:
     """Return an array as shape and base64 of the narrowest little-endian integers."""
     if array is None:
         return None
