@@ -137,13 +137,17 @@ def _annotation_at(cls: type, keys: Sequence[str], place: str) -> Any:
     """Return the type that the schema `cls` wants under nested `keys`."""
     annotation: Any = cls
     for key in keys:
-        annotation = _annotation_of_key(annotation, key)
+        annotation = None if _is_plain(annotation) else _annotation_of_key(annotation, key)
         if annotation is None:
             dotted = ".".join(keys)
-            raise InputError(
-                place, f"has no key '{dotted}'", _nearest_key(dotted, _dotted_keys(cls))
-            )
+            remedy = _nearest_key(dotted, _dotted_keys(cls))
+            raise InputError(place, f"has no key '{dotted}'", remedy)
     return annotation
+
+
+def _is_plain(annotation: Any) -> bool:
+    """Tell whether a type can hold no keys."""
+    return all(arm in (str, int, float, bool, Path, types.NoneType) for arm in _arms(annotation))
 
 
 def _annotation_of_key(annotation: Any, key: str) -> Any:
