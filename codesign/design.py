@@ -124,7 +124,8 @@ class _Wiring:
         end = ends[output.name].pop(0)
         final = self._join(end, SEND + "_in", output.output, 1)
         self._place(SEND, Send(output.output), (final,), "", ("output_stream",))
-        return tuple(self.instances), tuple(self._wired())
+        fifos = tuple(self._wired())
+        return tuple(self.instances), fifos
 
     def _chain(self, layer: str, processes: tuple[Process, ...], inputs: tuple[str, ...]) -> str:
         """Place an engine's processes; return the name of the last one."""

@@ -7,12 +7,12 @@ level is for comparison with a tool's own report.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from codesign.cost import operators
 from codesign.cost.operators import Cost
+from codesign.hardware.board import RESOURCES
 from codesign.hardware.structure import (
     Arithmetic,
     Buffer,
@@ -23,7 +23,6 @@ from codesign.hardware.structure import (
     Structure,
 )
 
-KINDS = ("lut", "ff", "dsp", "bram18", "uram")
 Usage = dict[str, Cost]
 
 INDEX_BITS = 16
@@ -54,30 +53,9 @@ Source: Vivado utilisation reports of hls4ml's and m_axi-only shells on Zynq (DM
 2,271 FF, 5 RAMB36 with both directions; whole shell about 2,600 LUT, 3,300 FF, 3..5 RAMB36)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate: its value and the range in which a measurement is expected."""
-
-    low: float
-    value: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not self.low <= self.value <= self.high:
-            raise ValueError(f"no interval: {self.low} .. {self.value} .. {self.high}")
-
-    def __add__(self, other: Interval) -> Interval:
-        """Add two estimates whose errors may coincide."""
-        return Interval(self.low + other.low, self.value + other.value, self.high + other.high)
-
-    def scaled(self, factor: float) -> Interval:
-        """Return the estimate times a positive constant."""
-        return Interval(self.low * factor, self.value * factor, self.high * factor)
-
-
 def process_usage(structure: Structure) -> Usage:
     """Return what one process takes by C-synthesis, for one engine or a whole space."""
-    usage: Usage = dict.fromkeys(KINDS, 0)
+    usage: Usage = dict.fromkeys(RESOURCES, 0)
     for part in _parts(structure):
         _accumulate(usage, part)
     return usage
@@ -85,7 +63,7 @@ def process_usage(structure: Structure) -> Usage:
 
 def total(usages: Iterable[Usage]) -> Usage:
     """Return the sum of several usages."""
-    result: Usage = dict.fromkeys(KINDS, 0)
+    result: Usage = dict.fromkeys(RESOURCES, 0)
     for usage in usages:
         _accumulate(result, usage)
     return result
@@ -94,12 +72,12 @@ def total(usages: Iterable[Usage]) -> Usage:
 def implemented(usage: Usage, kind: str = "value") -> Usage:
     """Return the implementation-level estimate ("low", "value" or "high") of a usage."""
     index = ("low", "value", "high").index(kind)
-    return {name: usage[name] * IMPLEMENTATION_FACTOR[name][index] for name in KINDS}
+    return {name: usage[name] * IMPLEMENTATION_FACTOR[name][index] for name in RESOURCES}
 
 
 def fifo_usage(depth: Cost, width: Cost) -> Usage:
     """Return what a FIFO takes after implementation (C-synthesis leaves its LUTs out)."""
-    return dict.fromkeys(KINDS, 0) | operators.fifo_cost(depth, width)  # type: ignore[arg-type]
+    return dict.fromkeys(RESOURCES, 0) | operators.fifo_cost(depth, width)  # type: ignore[arg-type]
 
 
 def _parts(structure: Structure) -> Iterable[Usage]:

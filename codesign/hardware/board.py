@@ -12,6 +12,7 @@ from math import floor, inf
 from typing import Any, Literal
 
 from codesign.errors import InputError
+from codesign.hardware.interval import Interval
 from codesign.load import Tree, build, read_yaml, resource_names, resource_path
 
 SCHEMA = 1
@@ -28,19 +29,6 @@ _DSP_WIDTH: Mapping[str, tuple[int, int]] = {
 """Signed operands of one multiplier [bits]. Source: AMD UG479 (DSP48E1), UG579 (DSP48E2)."""
 
 _CEILING_SOURCE = "report_failfast guidelines of AMD Vivado (LUT 70, FF 50, DSP 80, RAMB 80 %)"
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A value and the range in which a measurement is expected."""
-
-    low: float
-    value: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.low <= self.value <= self.high < inf:
-            raise ValueError(f"needs 0 <= low <= value <= high, got {self}")
 
 
 @dataclass(frozen=True, slots=True)

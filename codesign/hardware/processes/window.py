@@ -94,6 +94,7 @@ class Window(Process):
                 "row_cycles": row_cycles,
                 "row_reads": row_reads,
                 "row_writes": row_writes,
+                "first_write_credit": row_writes % row_cycles,
                 "row_words": row_words,
                 "rows": rows,
                 "kernel_rows": kernel_rows,

@@ -1,0 +1,59 @@
+"""Energy of one image: what computing it moves, and what the board draws meanwhile.
+
+Sources of power differ between boards by far more than this model can resolve, so the intervals
+are wide. Measure the board, and put its figure into its file.
+"""
+
+from __future__ import annotations
+
+from codesign.design import Design
+from codesign.hardware.interval import Interval
+from codesign.hardware.structure import Role, Structure
+
+MULTIPLY_J_PER_BIT2 = 0.2e-12 / 64
+ADD_J_PER_BIT = 0.03e-12 / 8
+ON_CHIP_J_PER_BIT = 10e-12 / 64
+DRAM_J_PER_BIT = 2e-9 / 64
+"""Integer multiply and add of 8 bits, 64 bits from an 8 KB memory, 64 bits from DRAM.
+
+Source: M. Horowitz, "Computing's energy problem", ISSCC 2014, figure 1.1.9 (45 nm, 0.9 V)."""
+
+FABRIC_FACTOR = Interval(2.0, 5.0, 14.0)
+"""Programmable logic over a standard-cell circuit of the same function.
+
+Source: Kuon and Rose, "Measuring the gap between FPGAs and ASICs", TCAD 2007: dynamic power 14
+times without hard blocks, 7 to 12 with them, at equal technology; today's 16 and 28 nm devices
+against the 45 nm of the figures above take the lower half."""
+
+
+def dynamic_energy_j(design: Design) -> Interval:
+    """Return the energy that one image's operations and accesses take [J]."""
+    on_chip = sum(process_energy_j(i.process.structure()) for i in design.instances)
+    on_chip += sum(
+        2 * ON_CHIP_J_PER_BIT * int(f.stream.words) * int(f.stream.lanes) * f.stream.bits
+        for f in design.fifos
+    )
+    off_chip = DRAM_J_PER_BIT * 8 * transferred_bytes(design)
+    return FABRIC_FACTOR * on_chip + Interval(off_chip / 2, off_chip, 2 * off_chip)
+
+
+def process_energy_j(structure: Structure) -> float:
+    """Return one process's energy per image as a standard-cell circuit [J]."""
+    energy = 0.0
+    for group in structure.multipliers:
+        each = MULTIPLY_J_PER_BIT2 * group.a_bits * group.b_bits
+        energy += each * int(group.count) * int(group.uses)
+    for adders in structure.adders:
+        energy += ADD_J_PER_BIT * adders.bits * int(adders.count) * int(adders.uses)
+    for buffer in structure.buffers:
+        if buffer.role is not Role.REGISTER:
+            accesses = int(structure.loop.trips) * int(buffer.when)
+            energy += ON_CHIP_J_PER_BIT * accesses * int(buffer.lanes) * buffer.bits
+    return energy
+
+
+def transferred_bytes(design: Design) -> int:
+    """Return the bytes that one image moves over the accelerator's ports."""
+    first = design.instances[0].process.structure().reads[0]
+    last = design.instances[-1].process.structure().writes[0]
+    return sum(int(port.words) * port.bits // 8 for port in (first, last))

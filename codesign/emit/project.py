@@ -1,0 +1,217 @@
+"""A whole HLS project as `{path: text}`: planned here, written and run elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from codesign.design import RECEIVE, SEND, Design, Instance
+from codesign.emit.render import layout, render, source
+from codesign.emit.weights import golden_text, initialiser, matrix_tables
+from codesign.hardware.fifo import is_shift_register
+from codesign.hardware.processes.matrix import Matrix
+from codesign.hardware.structure import Stream
+from codesign.hardware.wire import beat_bits, element_bytes, widest_lanes
+from codesign.network.graph import INPUT, Node
+from codesign.network.network import Network
+from codesign.network.op import Integers
+
+Files = dict[str, str]
+
+_VERBATIM = (
+    "src/types.hpp",
+    "tb/shim/ap_axi_sdata.h",
+    "tb/shim/checked_int.hpp",
+    "tb/shim/counters.hpp",
+    "tb/shim/hls_stream.h",
+)
+_CPP = ("src/accelerator.hpp", "src/accelerator.cpp", "src/processes.hpp", "tb/accelerator_tb.cpp")
+_TEXT = ("Makefile", "hls_config.cfg", "run_hls.tcl", "vivado/build.tcl", "driver/driver.py", "README.md")
+
+
+def project(design: Design, network: Network, images: Integers, layer_images: int) -> Files:
+    """Return every file of the HLS project of a trained network's design.
+
+    Args:
+        design: engines, FIFOs, board and clock; its graph is the network's.
+        network: the learned integers.
+        images: `N x` the input's shape, integers: the test bench checks the whole accelerator
+            on all of them.
+        layer_images: on how many of them it also checks each layer alone.
+
+    Raises:
+        ValueError: the design was made for another graph.
+        TemplateError: Python and C++ of a process disagree.
+    """
+    if design.graph != network.graph:
+        raise ValueError(f"the design is for '{design.graph.name}', not '{network.graph.name}'")
+    layer_images = min(layer_images, len(images))
+    names = _names(design, network, len(images), layer_images)
+    files = {path: source(f"project/{path}") for path in _VERBATIM}
+    files |= {path: layout(render(f"project/{path}.j2", names)) for path in _CPP}
+    files |= {path: render(f"project/{path}.j2", names) for path in _TEXT}
+    for instance in design.instances:
+        files |= _process_files(design, network, instance)
+    files |= _golden_files(network, images, layer_images)
+    return dict(sorted(files.items()))
+
+
+def digest(files: Mapping[str, str]) -> str:
+    """Return the SHA-256 of a project: the same design gives the same bytes."""
+    total = hashlib.sha256()
+    for path, text in sorted(files.items()):
+        total.update(f"{path}\0{len(text.encode())}\0{text}".encode())
+    return total.hexdigest()
+
+
+def process_source(instance: Instance, learned: Mapping[str, object]) -> str:
+    """Return the C++ function of one process; `learned` holds its scalar constants."""
+    names = instance.process.structure().names() | dict(learned) | {"name": instance.name}
+    body = render(f"processes/{instance.process.kind}.cpp.j2", names)
+    return layout('#include "processes.hpp"\n\n' + body)
+
+
+def _process_files(design: Design, network: Network, instance: Instance) -> Files:
+    learned: dict[str, object] = {}
+    files: Files = {}
+    if instance.process.parameters:
+        node = design.graph[instance.layer]
+        learned = _learned_scalars(node, network, instance)
+        if isinstance(instance.process, Matrix):
+            own = network.parameters[node.name]
+            tables = matrix_tables(instance.process, design.graph, node, own)
+            for name, table in tables.items():
+                files[f"src/parameters/{instance.name}_{name}.inc"] = initialiser(table)
+    files[f"src/{instance.name}.cpp"] = process_source(instance, learned)
+    return files
+
+
+def _learned_scalars(node: Node, network: Network, instance: Instance) -> dict[str, object]:
+    """Return the learned numbers that the C++ prints in place."""
+    own = network.parameters[node.name]
+    factors = own.weights if node.op.weight_shape == (2,) else None
+    scalars: dict[str, object] = {
+        "shift": own.shift,
+        "scale": int(own.multiplier[0]) if own.multiplier is not None else 1,
+        "left_factor": int(factors[0]) if factors is not None else None,
+        "right_factor": int(factors[1]) if factors is not None else None,
+    }
+    return {name: scalars[name] for name in instance.process.parameters}
+
+
+def _golden_files(network: Network, images: Integers, layer_images: int) -> Files:
+    """Return the golden tensors: the ends for all images, what lies between for a few."""
+    few = network.execute(images[:layer_images])
+    last = network.graph.nodes[-1].name
+    files = {f"tb/data/{name}.txt": golden_text(values) for name, values in few.items()}
+    outputs = network.execute(images)[last]
+    files[f"tb/data/{INPUT}.txt"] = golden_text(images)
+    files[f"tb/data/{last}.txt"] = golden_text(outputs)
+    return files
+
+
+@dataclass(frozen=True, slots=True)
+class _Port:
+    """A parameter of a process function."""
+
+    stream: Stream
+    name: str
+    axis: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A process function: its ports by their own names, and what it is called with."""
+
+    name: str
+    ports: tuple[_Port, ...]
+    arguments: tuple[str, ...]
+
+
+def _call(instance: Instance) -> _Call:
+    structure = instance.process.structure()
+    ports = [
+        _Port(stream, stream.name, instance.name == RECEIVE) for stream in structure.reads
+    ] + [_Port(stream, stream.name, instance.name == SEND) for stream in structure.writes]
+    return _Call(instance.name, tuple(ports), (*instance.reads, *instance.writes))
+
+
+def _names(design: Design, network: Network, images: int, layer_images: int) -> dict[str, Any]:
+    """Return what the project's own templates may use."""
+    graph, board = design.graph, design.board
+    first, last = graph.input, graph.output
+    lanes = widest_lanes(first)
+    wire_bits = 8 * element_bytes(first.bits)
+    return {
+        "title": graph.name,
+        "summary": f"{len(graph.nodes)} layers, {graph.macs} MACs per image, on {board.title}",
+        "board": board,
+        "clock_mhz": design.clock_hz / 1e6,
+        "period_ns": f"{1e9 / design.clock_hz:.3f}",
+        "processes": [_call(instance) for instance in design.instances],
+        "fifos": [
+            {"name": f.name, "stream": f.stream, "depth": f.depth, "impl": _impl(f.depth, f.stream)}
+            for f in design.fifos
+        ],
+        "layers": [_layer(design, node) for node in graph],
+        "tensors": _tensors(design, images, layer_images),
+        "layer_images": layer_images,
+        "images": images,
+        "input_name": INPUT,
+        "output_name": graph.nodes[-1].name,
+        "input": first,
+        "input_scale": repr(float(network.scales[INPUT])),
+        "output": last,
+        "input_bits": beat_bits(lanes, first.bits),
+        "input_lanes": lanes,
+        "input_wire_bits": wire_bits,
+        "input_mask": (1 << wire_bits) - 1,
+        "output_bits": 8 * element_bytes(last.bits),
+        "output_signed": last.signed,
+    }
+
+
+def _impl(depth: int, stream: Stream) -> str:
+    shift = bool(is_shift_register(depth, int(stream.lanes) * stream.bits))
+    return "srl" if shift else "bram"
+
+
+def _layer(design: Design, node: Node) -> dict[str, Any]:
+    """Return one layer as the test bench runs it alone: its processes on their own streams."""
+    instances = design.layer(node.name)
+    inner = {name for instance in instances for name in instance.writes}
+    inner -= set(instances[-1].writes)
+    reads = instances[0].process.structure().reads
+    calls = [_call(instance) for instance in instances]
+    final = calls[-1]
+    alone = _Call(final.name, final.ports, (*instances[-1].reads, "results"))
+    return {
+        "name": node.name,
+        "inputs": [
+            {"name": fifo, "stream": stream, "tensor": tensor}
+            for fifo, stream, tensor in zip(instances[0].reads, reads, node.inputs, strict=True)
+        ],
+        "inner": [fifo for fifo in design.fifos if fifo.name in inner],
+        "output": instances[-1].process.structure().writes[0],
+        "processes": [*calls[:-1], alone],
+    }
+
+
+def _tensors(design: Design, images: int, layer_images: int) -> list[dict[str, Any]]:
+    ends = {INPUT, design.graph.nodes[-1].name}
+    result = []
+    for name in (INPUT, *(node.name for node in design.graph)):
+        shape = design.graph.tensor(name).shape
+        channels, rows, columns = shape if len(shape) == 3 else (shape[0], 1, 1)
+        result.append(
+            {
+                "name": name,
+                "channels": channels,
+                "rows": rows,
+                "columns": columns,
+                "images": images if name in ends else layer_images,
+            }
+        )
+    return result
