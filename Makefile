@@ -56,6 +56,6 @@ $(READY): pyproject.toml constraints.txt
 	  { echo "'$(PYTHON)' cannot make virtual environments: apt-get install python3-venv" >&2; exit 1; }
 	@echo 'Setting up $(VENV) (once; some minutes, mostly torch)'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
 	  -c constraints.txt -e '.[train,validate,dev]'
 	@touch $@

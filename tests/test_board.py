@@ -157,3 +157,11 @@ def test_a_wrong_board_file_is_answered_in_one_line(
 def test_an_unknown_board_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match=r"^board: has no 'zcu105'; did you mean zcu104\?$"):
         Board.load("zcu105")
+
+
+def test_the_documented_example_is_a_board(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "add-a-board.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    file = tmp_path / "arty_a7_35.yaml"
+    file.write_text(example)
+    assert Board.load(str(file)).resources.dsp == 90

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from codesign import load
 from codesign.errors import InputError, MemberError, ToolMissing
+from codesign.load.text import parse
 from codesign.network.op import Op
 
 
@@ -108,7 +111,9 @@ def test_broken_yaml_is_placed(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "- 1\n", "just words\n", "\x07"])
+@pytest.mark.parametrize(
+    "text", ["", "- 1\n", "just words\n", "\x07", "a: " + "[" * 9999, "a: " + "9" * 9999]
+)
 def test_what_holds_no_keys_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match=r"wish\.yaml"):
         load.read_yaml(written(tmp_path, text))
@@ -122,6 +127,24 @@ def test_unreadable_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes("größe: 1".encode("latin-1"))
     with pytest.raises(InputError, match="UTF-8"):
         load.read_yaml(tmp_path / "latin.yaml")
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), PLAIN, max_size=4))
+@example({"a": "1e-3", "b": "on", "c": "010", "d": "~", "e": "", "f": "12:30", "g": ".inf"})
+def test_what_is_written_reads_back_the_same(data: dict[str, Any]) -> None:
+    assert parse(load.yaml_text(data), "text") == data
+
+
+def test_yaml_is_written_for_people() -> None:
+    text = load.yaml_text({"board": "zcu104", "clocks": (100, 1e-6), "on": {"a": True, "b": None}})
+    assert text == "board: zcu104\nclocks:\n- 100\n- 1.0e-06\non:\n  a: true\n  b: null\n"
 
 
 # --- plain data to dataclasses

@@ -7,7 +7,7 @@ The only room that knows YAML and pydantic. Whatever a person may have got wrong
 from codesign.load.members import member, names
 from codesign.load.resources import resource_folder, resource_names, resource_path
 from codesign.load.schema import build, override
-from codesign.load.text import Tree, read_yaml
+from codesign.load.text import Tree, read_yaml, yaml_text
 
 __all__ = [
     "Tree",
@@ -19,4 +19,5 @@ __all__ = [
     "resource_folder",
     "resource_names",
     "resource_path",
+    "yaml_text",
 ]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from codesign.errors import InputError, MemberError, ToolMissing, nearest
 
 T = TypeVar("T")
-_EXTRA_OF = {"torch": "train", "onnxruntime": "validate", "PIL": "images", "onnxslim": "import"}
+_EXTRA_OF = {"torch": "train", "onnxruntime": "validate", "PIL": "images"}
 
 
 def names(folder: str) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
-"""YAML text to plain data."""
+"""YAML text to plain data, and back."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,15 @@ class _Loader(yaml.SafeLoader):
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes whatever text `_Loader` would read as something else; writes no aliases."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -58,9 +68,10 @@ for _tag, _pattern, _first in (
         list("-+.0123456789"),
     ),
 ):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first
-    )
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first
+        )
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_integer)
 
 
@@ -81,6 +92,12 @@ def read_yaml(path: Path) -> Tree:
     return data
 
 
+def yaml_text(data: Mapping[str, Any]) -> str:
+    """Return plain data as YAML, in the order of its keys; `read_yaml` is the inverse."""
+    plain = json.loads(json.dumps(data))  # tuples become lists; what is not plain is a bug
+    return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, width=100)
+
+
 def parse(text: str, place: str) -> Any:
     """Return the one YAML document in `text`."""
     try:
@@ -90,7 +107,7 @@ def parse(text: str, place: str) -> Any:
         where = f"{place}:{mark.line + 1}:{mark.column + 1}" if mark else place
         problem = f"{error.problem or error.context}"
         raise InputError(where, f"cannot be read as YAML: {problem}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         problem = " ".join(str(error).split())
         raise InputError(place, f"cannot be read as YAML: {problem}") from error
 
