@@ -1,1 +1,1 @@
-""" """
+"""What a person reads: tables, figures, explanations, one page."""

@@ -1,1 +1,1 @@
-""" """
+"""Whether it is true: tools that turn a project into measurements."""
