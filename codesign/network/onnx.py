@@ -1,0 +1,53 @@
+"""Networks as ONNX files: quantised ones both ways, trained float ones in.
+
+This module and its `onnx_*` neighbours are the only ones of codesign that know onnx.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codesign.network import onnx_file
+from codesign.network.network import FloatNetwork, Network
+from codesign.network.onnx_export import export
+from codesign.network.onnx_import import Widths, translate
+from codesign.network.onnx_restore import is_export, restore
+
+
+def save(network: Network, path: Path) -> None:
+    """Write an integer network as a QDQ model; `load` gives back the identical network.
+
+    Raises:
+        InputError: the file cannot be written, or ONNX has no integers of a needed width.
+    """
+    onnx_file.write(export(network), path)
+
+
+def load(
+    path: Path,
+    *,
+    weight_bits: int = 8,
+    activation_bits: int = 8,
+    input_signed: bool = False,
+    notes: list[str] | None = None,
+) -> Network | FloatNetwork:
+    """Read what `save` wrote as a `Network`, any other model as a `FloatNetwork`.
+
+    Args:
+        path: the ONNX file.
+        weight_bits: width that the weights of a float model are to get.
+        activation_bits: width that its layers' outputs are to get; its input gets 8 bits.
+        input_signed: whether its images have negative values.
+        notes: receives what a person should know: names, and what the host has to do.
+
+    Raises:
+        InputError: the file is damaged, or no model that codesign can map.
+        UnsupportedOperator: it needs an operator that codesign lacks; names the node.
+    """
+    told = [] if notes is None else notes
+    model = onnx_file.read(path)
+    if is_export(model):
+        onnx_file.check(model, str(path))
+        return restore(model, str(path), told)
+    widths = Widths(weight_bits, activation_bits, input_signed)
+    return translate(model, path, widths, told)

@@ -1,0 +1,106 @@
+"""ONNX files and their parts as plain values; every damage is an `InputError`.
+
+One of the `onnx*` modules of this package, the only ones that know onnx.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import (  # type: ignore[import-untyped]
+    DecodeError,
+    EncodeError,
+)
+from numpy.typing import NDArray
+from onnx import checker, external_data_helper, helper, inliner, numpy_helper
+
+from codesign.errors import InputError
+
+
+def read(path: Path) -> onnx.ModelProto:
+    """Return the model of a file, with the weights stored beside it and functions inlined.
+
+    Raises:
+        InputError: the file cannot be read, is no ONNX model, or its weights are missing.
+    """
+    place = str(path)
+    try:
+        model = onnx.load_model_from_string(path.read_bytes())
+    except OSError as error:
+        raise InputError(place, f"cannot be read ({error.strerror})") from error
+    except (DecodeError, ValueError) as error:
+        raise InputError(place, "is no ONNX model, or a truncated one") from error
+    if not model.graph.node:
+        raise InputError(place, "is no ONNX model, or one without any node")
+    try:
+        external_data_helper.load_external_data_for_model(model, str(path.parent))
+    except (OSError, ValueError, checker.ValidationError) as error:
+        problem = f"has weights in other files that cannot be read ({first_line(error)})"
+        raise InputError(place, problem, "keep the .data file beside the model") from error
+    return _inlined(model, place) if model.functions else model
+
+
+def check(model: onnx.ModelProto, place: str) -> None:
+    """Refuse a model that breaks the ONNX standard.
+
+    Raises:
+        InputError: with the checker's reason.
+    """
+    try:
+        checker.check_model(model)
+    except (checker.ValidationError, EncodeError, RuntimeError, ValueError) as error:
+        raise InputError(place, f"is no valid ONNX model ({first_line(error)})") from error
+
+
+def write(model: onnx.ModelProto, path: Path) -> None:
+    """Write a model to a file.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    try:
+        path.write_bytes(model.SerializeToString(deterministic=True))
+    except OSError as error:
+        raise InputError(str(path), f"cannot be written ({error.strerror})") from error
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """Return a node's attributes as Python values, text as `str`.
+
+    Raises:
+        ValueError: an attribute has no readable value.
+    """
+    values = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    return {k: v.decode() if isinstance(v, bytes) else v for k, v in values.items()}
+
+
+def array(tensor: onnx.TensorProto) -> NDArray[Any]:
+    """Return a constant.
+
+    Raises:
+        ValueError: its data do not fit its type and shape.
+    """
+    try:
+        return numpy_helper.to_array(tensor)
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"constant '{tensor.name}' is damaged ({error})") from error
+
+
+def label(node: onnx.NodeProto) -> str:
+    """Return what to call a node: its name, or the tensor it makes."""
+    return node.name or (node.output[0] if node.output else node.op_type)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason")
+
+
+def _inlined(model: onnx.ModelProto, place: str) -> onnx.ModelProto:
+    try:
+        return inliner.inline_local_functions(model)
+    except (EncodeError, DecodeError, RuntimeError, ValueError) as error:
+        problem = f"has functions that cannot be inlined ({first_line(error)})"
+        raise InputError(place, problem) from error

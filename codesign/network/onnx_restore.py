@@ -1,0 +1,88 @@
+"""Reading back what `codesign.network.onnx_export` wrote, bit for bit.
+
+One of the `onnx*` modules of this package, the only ones that know onnx.
+
+The weights and biases are the file's own initializers; names, widths, multipliers and exact
+scales come from the description beside the graph. What was read is then exported again, and the
+file has to say the same: so a description never overrules the graph that ONNX would run.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from codesign.errors import InputError
+from codesign.network import serialize
+from codesign.network.network import Network
+from codesign.network.onnx_export import DIGEST_KEY, NETWORK_KEY, STORED, export
+
+REMEDY = "export the network again, or import its float model"
+
+
+def is_export(model: onnx.ModelProto) -> bool:
+    """Whether `export` wrote the model."""
+    return NETWORK_KEY in _properties(model)
+
+
+def restore(model: onnx.ModelProto, place: str, notes: list[str]) -> Network:
+    """Return the network of an exported model.
+
+    Weights and biases changed since the export are read as they are now, and noted.
+
+    Raises:
+        InputError: the graph is not (or no longer) what the description says.
+    """
+    properties = _properties(model)
+    try:
+        constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+        described = json.loads(properties[NETWORK_KEY])
+        for entry in described["nodes"]:
+            for key in STORED.get(entry["op"], ()):
+                stored = constants[f"{entry['name']}.{key}.q"]
+                entry["parameters"][key] = serialize.encode(stored)
+        network = serialize.from_json(described)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise InputError(place, f"is a damaged export ({error})", REMEDY) from error
+    _compare(export(network), model, place)
+    if serialize.digest(network) != properties.get(DIGEST_KEY):
+        notes.append("weights or biases were changed after the export; the changed ones are used")
+    return network
+
+
+def _compare(expected: onnx.ModelProto, model: onnx.ModelProto, place: str) -> None:
+    """Refuse a graph that computes anything but the network that was read from it."""
+    wanted, found = _content(expected), _content(model)
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            problem = f"'{name}' was changed after the export and contradicts the description"
+            raise InputError(place, problem, REMEDY)
+
+
+def _content(model: onnx.ModelProto) -> dict[str, Any]:
+    """Return what a model computes: each tensor with the constant or the node that makes it."""
+    graph = model.graph
+    content: dict[str, Any] = {
+        "operator set": sorted((opset.domain, opset.version) for opset in model.opset_import),
+        "model inputs": [value.name for value in graph.input],
+        "model outputs": [value.name for value in graph.output],
+    }
+    for node in graph.node:
+        attributes = sorted((a.name, a.SerializeToString()) for a in node.attribute)
+        content[node.output[0]] = (node.domain, node.op_type, list(node.input), attributes)
+    for tensor in graph.initializer:
+        content[tensor.name] = _value(numpy_helper.to_array(tensor))
+    return content
+
+
+def _value(array: NDArray[Any]) -> tuple[str, tuple[int, ...], bytes]:
+    return array.dtype.name, array.shape, np.ascontiguousarray(array).tobytes()
+
+
+def _properties(model: onnx.ModelProto) -> dict[str, str]:
+    return {entry.key: entry.value for entry in model.metadata_props}
