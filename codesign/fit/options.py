@@ -1,0 +1,172 @@
+"""What each layer can be built as: the options among which `fit` chooses.
+
+An option is an engine with its knobs, its cycles and its resources after implementation. All
+options of a layer are priced in one call; of those with the same stream widths and the same
+cycles only the Pareto set in the five resources is kept, which loses no optimum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign.cost import latency, resources
+from codesign.cost.resources import RESOURCES, Usage
+from codesign.design import MIN_FIFO_DEPTH
+from codesign.hardware.process import Process
+from codesign.hardware.processes.fork import Fork
+from codesign.hardware.processes.resize import Resize
+from codesign.hardware.structure import Count
+from codesign.hardware.template import HardwareTemplate
+from codesign.load import member, names
+from codesign.network.graph import Graph, Node
+from codesign.network.op import Op
+from codesign.network.tensor import Tensor
+from codesign.space import Value
+
+Costs = NDArray[np.float64]
+"""`[points, resources]`, in the order of `RESOURCES`, after implementation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The engines among which one layer may choose; every array has an entry per option."""
+
+    node: Node
+    inputs: tuple[Tensor, ...]
+    template: type[HardwareTemplate]
+    points: tuple[Mapping[str, Value], ...]
+    cycles: NDArray[np.int64]
+    costs: Costs
+    input_lanes: NDArray[np.int64]
+    output_lanes: NDArray[np.int64]
+    silence: NDArray[np.int64]
+    """Longest run of cycles in which the engine takes no input."""
+
+    def engine(self, number: int) -> HardwareTemplate:
+        """Return option `number` as an engine."""
+        knobs: dict[str, Count] = dict(self.points[number])  # type: ignore[arg-type]
+        return self.template.of(self.node, self.inputs, knobs)
+
+
+def options(graph: Graph, node: Node) -> Options:
+    """Return the undominated engines of one layer.
+
+    Raises:
+        ValueError: no template implements the node's operator.
+    """
+    template = template_of(type(node.op))
+    inputs = graph.inputs(node)
+    space = template.space(node, inputs)
+    engine = template.of(node, inputs, space.grid())  # type: ignore[arg-type]
+    processes = engine.processes()
+    cycles, costs = price(processes, space.size)
+    costs += _fork_costs(node.output, engine.output_lanes, len(graph.readers(node.name)))
+    first = latency.longest_silence(processes[0].structure().phases)
+    columns = (cycles, _row(engine.input_lanes, space.size), _row(engine.output_lanes, space.size))
+    legal = np.broadcast_to(engine.legal(), space.size)
+    kept = _undominated(np.stack(columns, axis=1), costs, legal)
+    return Options(
+        node=node,
+        inputs=inputs,
+        template=template,
+        points=tuple(space.at(int(number)) for number in kept),
+        cycles=cycles[kept],
+        costs=costs[kept],
+        input_lanes=columns[1][kept],
+        output_lanes=columns[2][kept],
+        silence=_row(first, space.size)[kept],
+    )
+
+
+def price(processes: tuple[Process, ...], points: int) -> tuple[NDArray[np.int64], Costs]:
+    """Return cycles `[points]` and costs `[points, resources]` of engines given as arrays.
+
+    The engine's inner FIFOs, of minimum depth, are included.
+    """
+    structures = [process.structure() for process in processes]
+    cycles = np.zeros(points, np.int64)
+    for structure in structures:
+        cycles = np.maximum(cycles, latency.process_interval(structure))
+    usages = [resources.implemented(resources.process_usage(s)) for s in structures]
+    for structure in structures[:-1]:
+        (inner,) = structure.writes
+        usages.append(resources.fifo_usage(MIN_FIFO_DEPTH, inner.lanes * inner.bits))
+    return cycles, matrix(resources.total(usages), points)
+
+
+def matrix(usage: Usage, points: int) -> Costs:
+    """Return a usage as `[points, resources]`."""
+    return np.stack([_row(usage[name], points).astype(np.float64) for name in RESOURCES], axis=1)
+
+
+def resize_costs(tensor: Tensor, source: Count, sink: Count) -> tuple[NDArray[np.int64], Costs]:
+    """Return cycles and costs of a width conversion with the FIFO before it; none where equal."""
+    points = np.broadcast(source, sink).size
+    structure = Resize(tensor, source, sink).structure()
+    usage = resources.total(
+        (
+            resources.implemented(resources.process_usage(structure)),
+            resources.fifo_usage(MIN_FIFO_DEPTH, source * tensor.bits),
+        )
+    )
+    needed = _row(np.not_equal(source, sink) * 1, points)
+    cycles = _row(latency.process_interval(structure), points)
+    return cycles * needed, matrix(usage, points) * needed[:, None]
+
+
+@cache
+def template_of(op: type[Op]) -> type[HardwareTemplate]:
+    """Return the template that implements an operator.
+
+    Raises:
+        ValueError: there is none.
+    """
+    folder = "hardware.templates"
+    members = [member(folder, HardwareTemplate, name) for name in names(folder)]  # type: ignore[type-abstract]
+    for template in members:
+        if template.implements is op:
+            return template
+    raise ValueError(f"no hardware template implements {op.__name__}")
+
+
+def _fork_costs(tensor: Tensor, lanes: Count, readers: int) -> Costs | float:
+    """Return the costs of the forks behind an engine, with the FIFOs that feed them."""
+    if readers < 2:
+        return 0.0
+    structure = Fork(tensor, lanes).structure()
+    usage = resources.total(
+        (
+            resources.implemented(resources.process_usage(structure)),
+            resources.fifo_usage(MIN_FIFO_DEPTH, lanes * tensor.bits),
+        )
+    )
+    return (readers - 1) * matrix(usage, np.size(lanes))
+
+
+def _undominated(
+    keys: NDArray[np.int64], costs: Costs, legal: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Return the legal points that no other point with equal keys beats in every resource."""
+    numbers = np.flatnonzero(legal)
+    kept: list[int] = []
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number in numbers.tolist():
+        groups.setdefault(tuple(keys[number].tolist()), []).append(number)
+    for group in groups.values():
+        own = costs[group]
+        no_worse = (own[None, :, :] <= own[:, None, :] + 1e-9).all(axis=2)
+        better = (own[None, :, :] < own[:, None, :] - 1e-9).any(axis=2)
+        # of equal points the first one stays
+        equal_before = np.tril(no_worse & ~better, -1) & no_worse.T
+        beaten = (no_worse & better).any(axis=1) | equal_before.any(axis=1)
+        kept.extend(number for number, gone in zip(group, beaten, strict=True) if not gone)
+    return np.array(sorted(kept), np.int64)
+
+
+def _row(values: Count | float, points: int) -> NDArray[np.int64]:
+    return np.broadcast_to(np.asarray(values), points)

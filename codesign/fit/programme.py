@@ -1,0 +1,163 @@
+"""The integer programme: one option per layer, shared budgets.
+
+Width conversions between neighbours are part of it: for each edge a flow from the producer's
+widths to the consumer's, which is integral as soon as the options are, so that the programme
+stays exact and only the options need integer variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+Costs = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The options of one layer: costs `[options, resources]`, widths in and out."""
+
+    costs: Costs
+    input_lanes: NDArray[np.int64]
+    output_lanes: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A stream from layer `source` to layer `sink` (indices; -1 is the world outside).
+
+    `pairs` lists the (producer lanes, consumer lanes) that can be joined, `costs` what each
+    takes `[pairs, resources]`.
+    """
+
+    source: int
+    sink: int
+    pairs: tuple[tuple[int, int], ...]
+    costs: Costs
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A solution: an option per layer, what it takes, and how far it exceeds the budget."""
+
+    options: tuple[int, ...]
+    usage: NDArray[np.float64]
+    excess: NDArray[np.float64]
+    objective: float
+
+
+def solve(
+    layers: Sequence[Layer],
+    edges: Sequence[Edge],
+    budget: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    relaxed: bool = False,
+) -> Choice | None:
+    """Choose the options of least weighted cost within the budget, proven optimal.
+
+    Args:
+        layers: what to choose from.
+        edges: how they are joined.
+        budget: `[resources]` left for layers and edges.
+        weights: `[resources]` of the objective.
+        relaxed: permit exceeding the budget, and minimise the relative excess first.
+
+    Returns:
+        None if nothing fits (never, if relaxed and every edge has a pair).
+    """
+    if any(len(layer.costs) == 0 for layer in layers):
+        return None
+    model = _Model(layers, edges)
+    columns = model.count + (len(budget) if relaxed else 0)
+    cost = np.zeros(columns)
+    cost[: model.count] = model.costs @ weights
+    resource_rows = sparse.csr_matrix(model.costs.T)
+    equalities = model.equalities
+    if relaxed:
+        # one unit of excess is a resource's budget; it outweighs any choice of options
+        unit = np.maximum(budget, 1.0)
+        cost[model.count :] = 1e4
+        resource_rows = sparse.hstack([resource_rows, sparse.diags(-unit)])
+        equalities = sparse.hstack(
+            [equalities, sparse.csr_matrix((equalities.shape[0], len(budget)))]
+        )
+    upper = np.where(np.arange(columns) < model.count, 1.0, np.inf)
+    result = milp(
+        c=cost,
+        constraints=[
+            LinearConstraint(resource_rows, -np.inf, budget),
+            LinearConstraint(equalities, model.right, model.right),
+        ],
+        integrality=(np.arange(columns) < model.options).astype(int),
+        bounds=Bounds(0.0, upper),
+        options={"mip_rel_gap": 0.0},
+    )
+    if result.x is None:
+        return None
+    chosen = model.chosen(result.x)
+    usage = model.costs.T @ np.round(result.x[: model.count], 6)
+    excess = np.maximum(usage - budget, 0.0) / np.maximum(budget, 1.0)
+    excess[usage - budget < 1e-6] = 0.0
+    return Choice(chosen, usage, excess, float(weights @ usage))
+
+
+class _Model:
+    """Columns and rows: options first, then the pairs of every edge."""
+
+    def __init__(self, layers: Sequence[Layer], edges: Sequence[Edge]) -> None:
+        self.sizes = [len(layer.costs) for layer in layers]
+        self.offsets = np.concatenate([[0], np.cumsum(self.sizes)]).astype(int)
+        self.options = int(self.offsets[-1])
+        blocks = [layer.costs for layer in layers] + [edge.costs for edge in edges]
+        self.costs = np.concatenate(blocks)
+        self.count = len(self.costs)
+        self._rows: list[tuple[list[int], list[float]]] = []
+        self._right: list[float] = []
+        for number, size in enumerate(self.sizes):
+            start = int(self.offsets[number])
+            self._row(range(start, start + size), [1.0] * size, 1.0)
+        position = self.options
+        for edge in edges:
+            self._join(layers, edge, position)
+            position += len(edge.pairs)
+        self.right = np.array(self._right)
+        self.equalities = self._matrix()
+
+    def chosen(self, values: NDArray[np.float64]) -> tuple[int, ...]:
+        """Return the option of every layer."""
+        starts = self.offsets[:-1]
+        return tuple(
+            int(np.argmax(values[start : start + size]))
+            for start, size in zip(starts, self.sizes, strict=True)
+        )
+
+    def _join(self, layers: Sequence[Layer], edge: Edge, position: int) -> None:
+        """The flow over the pairs of an edge leaves the producer's width and enters the other's."""
+        if edge.source < 0 and edge.sink < 0:
+            return
+        for end, layer, side in ((0, edge.source, "output_lanes"), (1, edge.sink, "input_lanes")):
+            widths = sorted({pair[end] for pair in edge.pairs})
+            for width in widths:
+                pairs = [position + i for i, p in enumerate(edge.pairs) if p[end] == width]
+                if layer < 0:
+                    self._row(pairs, [1.0] * len(pairs), 1.0)
+                    continue
+                lanes = getattr(layers[layer], side)
+                own = (np.flatnonzero(lanes == width) + self.offsets[layer]).tolist()
+                self._row([*own, *pairs], [1.0] * len(own) + [-1.0] * len(pairs), 0.0)
+        return
+
+    def _row(self, columns: Sequence[int] | range, values: list[float], right: float) -> None:
+        self._rows.append((list(columns), values))
+        self._right.append(right)
+
+    def _matrix(self) -> sparse.csr_matrix:
+        data = np.concatenate([values for _, values in self._rows])
+        columns = np.concatenate([columns for columns, _ in self._rows]).astype(int)
+        rows = np.repeat(np.arange(len(self._rows)), [len(v) for _, v in self._rows])
+        return sparse.csr_matrix((data, (rows, columns)), (len(self._rows), self.count))
