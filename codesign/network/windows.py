@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
-from codesign.network.op import Integers, Shape
+from codesign.network.op import Shape
+
+Number = TypeVar("Number", bound=np.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Window:
         """Whether one position takes in the whole, unpadded map."""
         return self.kernel == shape[1:] and not any(self.padding)
 
-    def patches(self, maps: Integers, pad_value: int = 0) -> Integers:
+    def patches(self, maps: NDArray[Number], pad_value: float = 0) -> NDArray[Number]:
         """Return `N x C x rows x columns x kernel rows x kernel columns` of `N x C x H x W`."""
         top, left, bottom, right = self.padding
         padded = np.pad(

@@ -1,1 +1,1 @@
-""" """
+"""Evaluators, one file each."""

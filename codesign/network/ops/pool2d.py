@@ -43,8 +43,10 @@ class Pool2d(Op):
         maps = inputs[0].astype(np.int64)
         if self.kind == "max":
             lowest = int(np.iinfo(np.int64).min)
-            return self.window.patches(maps, pad_value=lowest).max(axis=(4, 5))
-        return self.window.patches(maps).sum(axis=(4, 5))
+            largest: Integers = self.window.patches(maps, pad_value=lowest).max(axis=(4, 5))
+            return largest
+        sums: Integers = self.window.patches(maps).sum(axis=(4, 5))
+        return sums
 
     def accumulator_range(
         self, inputs: Sequence[Tensor], weights: Integers | None

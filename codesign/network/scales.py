@@ -1,0 +1,162 @@
+"""What one integer step is worth: the scales of a network that is to be quantised.
+
+Two kinds are offered. With `power_of_two` every requantisation is a shift (no multiplier in
+hardware); with `multiplier` each output channel has its own weight scale and one integer factor
+of up to 16 bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign.errors import InputError, nearest
+from codesign.network.floats import Floats, execute_floats
+from codesign.network.graph import INPUT, Node
+from codesign.network.network import FloatNetwork
+from codesign.network.op import Integers
+from codesign.network.ops.add import Add
+from codesign.network.ops.pool2d import Pool2d
+from codesign.network.tensor import Tensor
+
+Kind = Literal["power_of_two", "multiplier"]
+
+MULTIPLIER_BITS: Mapping[Kind, int] = {"power_of_two": 1, "multiplier": 16}
+"""Bits of a requantisation's integer factor, by kind of scales."""
+
+_CALIBRATION_VALUES = 1 << 16
+_SMALLEST_CHANNEL = 2.0**-8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scales:
+    """Real value of one step of every tensor and of every weight.
+
+    `tensors` has the input and every node; `weights` has, for nodes that learn, one value per
+    output channel `[outputs]`; `additions` has the two integer weights of every addition.
+    """
+
+    multiplier_bits: int
+    tensors: Mapping[str, float]
+    weights: Mapping[str, Floats]
+    additions: Mapping[str, Integers]
+
+    def unit(self, node: Node) -> Floats:
+        """Return the real value of one step of a node's accumulator, `[outputs]` or `[1]`."""
+        source = self.tensors[node.inputs[0]]
+        return _unit(node, source, self.weights.get(node.name), self.additions.get(node.name))
+
+
+def weight_range(bits: int) -> tuple[int, int]:
+    """Return the smallest and largest integer that a weight of `bits` bits is given.
+
+    The range is symmetric, so that negating a filter negates its answer; but two bits also use
+    their fourth code, -2: without it accuracy falls (see `benchmarks/accuracy.py`).
+    """
+    high = (1 << (bits - 1)) - 1
+    return (-2, 1) if bits == 2 else (-high, high)
+
+
+def choose_scales(network: FloatNetwork, images: NDArray[np.floating], kind: Kind) -> Scales:
+    """Choose the scales of least squared error on the weights and on calibration images.
+
+    Args:
+        network: the real weights.
+        images: `N x` the input's shape; a few hundred do.
+        kind: `power_of_two` or `multiplier`.
+
+    Raises:
+        InputError: there is no such kind.
+    """
+    if kind not in MULTIPLIER_BITS:
+        raise InputError("scales", f"there is no '{kind}'", nearest(kind, MULTIPLIER_BITS))
+    graph = network.graph
+    values = execute_floats(network, images)
+    powers = kind == "power_of_two"
+    tensors = {INPUT: _activation_scale(values[INPUT], graph.input, powers)}
+    weights: dict[str, Floats] = {}
+    additions: dict[str, Integers] = {}
+    for node in graph:
+        if node.op.has_bias:
+            per_tensor = powers or node.multiplier_bits == 0
+            weights[node.name] = _weight_scales(
+                network.parameters[node.name].weights, node.op.weight_bits, powers, per_tensor
+            )
+        if isinstance(node.op, Add):
+            left, right = (tensors[name] for name in node.inputs)
+            additions[node.name] = addition_weights(left, right, node.op.bits)
+        source = tensors[node.inputs[0]]
+        unit = float(_unit(node, source, weights.get(node.name), additions.get(node.name))[0])
+        if node.multiplier_bits == 0:
+            tensors[node.name] = unit
+            continue
+        wanted = _activation_scale(values[node.name], node.output, powers)
+        tensors[node.name] = _shifted(unit, wanted) if powers else wanted
+    return Scales(MULTIPLIER_BITS[kind], tensors, weights, additions)
+
+
+def addition_weights(left: float, right: float, bits: int) -> Integers:
+    """Return two positive integers in the ratio of two scales, as near as `bits` bits permit.
+
+    One of them is as small as possible, so that powers of two give 1 and a power of two. More
+    bits are taken only where the ratio itself needs them.
+    """
+    ratio = max(left, right) / min(left, right)
+    needed = math.ceil(math.log2(ratio)) + 2
+    limit = (1 << (min(max(bits, needed), 16) - 1)) - 1
+    fine = np.arange(1, max(1, int(limit / ratio)) + 1)
+    coarse = np.minimum(np.rint(fine * ratio), limit).astype(np.int64)
+    best = int(np.abs(np.log(coarse / (fine * ratio))).argmin())
+    pair = (int(coarse[best]), int(fine[best]))
+    return np.array(pair if left >= right else pair[::-1])
+
+
+def _unit(node: Node, source: float, weights: Floats | None, addition: Integers | None) -> Floats:
+    if weights is not None:
+        return source * weights
+    if addition is not None:
+        return np.array([source / int(addition[0])])
+    if isinstance(node.op, Pool2d) and node.op.kind == "average":
+        return np.array([source / node.op.window.positions])
+    return np.array([source])
+
+
+def _shifted(unit: float, wanted: float) -> float:
+    """Return the scale nearest to `wanted` that a right shift of an accumulator reaches."""
+    return math.ldexp(unit, max(0, round(math.log2(wanted / unit))))
+
+
+def _activation_scale(values: Floats, tensor: Tensor, powers: bool) -> float:
+    flat = values.reshape(1, -1)
+    stride = max(1, flat.size // _CALIBRATION_VALUES)
+    return float(_best_scales(flat[:, ::stride], tensor.low, tensor.high, powers)[0])
+
+
+def _weight_scales(weights: Floats, bits: int, powers: bool, per_tensor: bool) -> Floats:
+    low, high = weight_range(bits)
+    rows = weights.reshape(1 if per_tensor else len(weights), -1)
+    best = _best_scales(rows, low, high, powers)
+    # a channel of near-zero weights must not ask for a multiplier that rounds to nothing
+    scales: Floats = np.maximum(np.broadcast_to(best, len(weights)), best.max() * _SMALLEST_CHANNEL)
+    return scales
+
+
+def _best_scales(rows: Floats, low: int, high: int, powers: bool) -> Floats:
+    """Return the scale of least squared rounding and clipping error of each row, `[rows]`."""
+    largest = np.maximum(rows.max(axis=1) / high, rows.min(axis=1) / low if low else 0.0)
+    largest = np.where(largest > 0, largest, 1.0)
+    if powers:
+        candidates = 2.0 ** (np.ceil(np.log2(largest)) - np.arange(5)[:, None])
+    else:
+        candidates = largest * np.linspace(1.0, 0.2, 33)[:, None]
+    errors = [
+        ((np.clip(np.rint(rows / step), low, high) * step - rows) ** 2).sum(axis=1)
+        for step in candidates[:, :, None]
+    ]
+    best: Floats = candidates[np.argmin(errors, axis=0), np.arange(len(rows))]
+    return best
