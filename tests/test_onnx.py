@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
 
 from codesign.errors import CodesignError, InputError, UnsupportedOperator
 from codesign.network import serialize
@@ -33,6 +34,7 @@ LEVELS = (
     onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
     onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 )
+RUNTIME_REFUSALS = (runtime_errors.Fail, runtime_errors.InvalidGraph, runtime_errors.NotImplemented)
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 
 
@@ -551,6 +553,46 @@ def test_forms_of_operators_keep_their_answers(form: str, tmp_path: Path) -> Non
     answer = execute_floats(network, images)[network.graph.nodes[-1].name]
     (expected,) = _session(model).run(None, {"x": images.astype(np.float32)})
     np.testing.assert_allclose(answer.reshape(expected.shape), expected, atol=1e-4)
+
+
+def _shaken(model: onnx.ModelProto, random: np.random.Generator) -> onnx.ModelProto:
+    """Return the model with one attribute, input extent or operator set set to something else."""
+    shaken = onnx.ModelProto()
+    shaken.CopyFrom(model)
+    attributes = [a for node in shaken.graph.node for a in node.attribute]
+    extent = int(random.choice([-1, 0, 1, 2, 3, 5, 8]))
+    match int(random.integers(5)):
+        case 0:
+            shaken.opset_import[0].version = int(random.integers(7, 24))
+        case 1:
+            dimensions = shaken.graph.input[0].type.tensor_type.shape.dim
+            dimensions[int(random.integers(1, 4))].dim_value = max(1, extent)
+        case _ if attributes:
+            chosen = attributes[int(random.integers(len(attributes)))]
+            if chosen.ints:
+                chosen.ints[int(random.integers(len(chosen.ints)))] = extent
+            elif chosen.type == onnx.AttributeProto.INT:
+                chosen.i = extent
+    return shaken
+
+
+def test_what_is_accepted_is_never_mistranslated(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    models = [_model(nodes, constants=constants) for nodes, constants in _FORMS.values()]
+    compared = 0
+    for _ in range(600):
+        model = _shaken(models[int(random.integers(len(models)))], random)
+        try:
+            network = _loaded(model, tmp_path)
+            session = _session(model)
+        except (CodesignError, *RUNTIME_REFUSALS):
+            continue
+        images = random.uniform(0, 1, (1, *network.graph.input.shape))
+        answer = execute_floats(network, images)[network.graph.nodes[-1].name]
+        (expected,) = session.run(None, {"x": images.astype(np.float32)})
+        np.testing.assert_allclose(answer.reshape(expected.shape), expected, atol=1e-3)
+        compared += 1
+    assert compared > 200
 
 
 _REFUSED: dict[str, tuple[list[onnx.NodeProto], str]] = {

@@ -89,15 +89,16 @@ def _conv(step: Step) -> Value:
 def _gemm(step: Step) -> Value:
     if step.attributes.get("transA", 0):
         step.refuse("with transA", "images stand in rows")
-    weights = step.reals(1) * step.attributes.get("alpha", 1.0)
-    weights = weights if step.attributes.get("transB", 0) else weights.T
-    bias = step.reals(2) * step.attributes.get("beta", 1.0) if step.has(2) else np.zeros(())
-    return _dense(step, weights, np.broadcast_to(bias, (1, len(weights)))[0])
+    alpha, beta = (float(step.attributes.get(name, 1.0)) for name in ("alpha", "beta"))
+    if not math.isfinite(alpha) or not math.isfinite(beta):
+        raise ValueError(f"factors of {alpha} and {beta}")
+    weights = step.reals(1) if step.attributes.get("transB", 0) else step.reals(1).T
+    bias = step.reals(2) if step.has(2) else np.zeros(())
+    return _dense(step, alpha * weights, beta * bias)
 
 
 def _matmul(step: Step) -> Value:
-    weights = step.reals(1).T
-    return _dense(step, weights, np.zeros(len(weights)))
+    return _dense(step, step.reals(1).T, np.zeros(()))
 
 
 def _dense(step: Step, weights: Reals, bias: Reals) -> Value:
@@ -105,8 +106,9 @@ def _dense(step: Step, weights: Reals, bias: Reals) -> Value:
     if weights.ndim != 2 or len(vectors.shape) != 2:
         form = f"of tensors of shape {vectors.shape} and {weights.T.shape}"
         step.refuse(form, "a dense layer reads N x features")
+    own = FloatParameters(weights, np.broadcast_to(bias, (1, len(weights)))[0])
     op = Dense(weights.shape[1], weights.shape[0], ANY_BITS)
-    return step.append("dense", op, (vectors,), FloatParameters(weights, bias))
+    return step.append("dense", op, (vectors,), own)
 
 
 def _add(step: Step) -> Value:
@@ -144,8 +146,8 @@ def _batch_norm(step: Step) -> Value:
     if {x.shape for x in (gain, offset, mean, variance)} != {layer.parameters.bias.shape}:
         raise ValueError(f"numbers for other than {len(layer.parameters.bias)} channels")
     epsilon = float(step.attributes.get("epsilon", 1e-5))
-    if float(variance.min()) + epsilon <= 0:
-        raise ValueError("a variance is negative")
+    if not 0 < float(variance.min()) + epsilon < math.inf:
+        raise ValueError(f"a variance of {variance.min()} with epsilon {epsilon}")
     layer.parameters = fuse(layer.parameters, BatchNorm(gain, offset, mean, variance, epsilon))
     return step.same(value)
 
@@ -204,9 +206,9 @@ def _global_average_pool(step: Step) -> Value:
 
 def _reduce_mean(step: Step) -> Value:
     value = step.maps(0)
-    axes = step.constant(1) if step.has(1) else np.array(step.attributes.get("axes", ()))
-    if sorted(int(axis) % 4 for axis in axes.reshape(-1)) != [2, 3]:
-        step.refuse(f"over axes {axes.tolist()}", "the mean over rows and columns (2, 3) is known")
+    axes = _axes(step) or []
+    if sorted(axis % 4 for axis in axes) != [2, 3]:
+        step.refuse(f"over axes {axes}", "the mean over rows and columns (2, 3) is known")
     mean = _global(step, "average")
     return mean if step.attributes.get("keepdims", 1) else step.same(mean, value.shape[:2])
 
@@ -226,7 +228,7 @@ def _flatten(step: Step) -> Value:
 
 def _reshape(step: Step) -> Value:
     value = step.value(0)
-    target = [int(extent) for extent in step.constant(1).reshape(-1)]
+    target = step.integers(1)
     if not step.attributes.get("allowzero", 0):
         kept = (*value.shape, *(0 for _ in target))
         target = [kept[axis] if extent == 0 else extent for axis, extent in enumerate(target)]
@@ -238,21 +240,30 @@ def _reshape(step: Step) -> Value:
 
 def _squeeze(step: Step) -> Value:
     value = step.value(0)
-    rank = len(value.shape)
-    chosen = step.constant(1).tolist() if step.has(1) else step.attributes.get("axes")
+    chosen = _axes(step)
     ones = [axis for axis, extent in enumerate(value.shape) if extent == 1]
-    axes = ones if chosen is None else [axis % rank for axis in chosen]
+    axes = ones if chosen is None else [axis % len(value.shape) for axis in chosen]
     kept = tuple(extent for axis, extent in enumerate(value.shape) if axis not in axes)
     return _viewed(step, value, kept)
 
 
 def _unsqueeze(step: Step) -> Value:
     value = step.value(0)
-    chosen = step.constant(1).tolist() if step.has(1) else step.attributes.get("axes", [])
+    chosen = _axes(step) or []
     rank = len(value.shape) + len(chosen)
     axes = [axis % rank for axis in chosen]
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"the axes {chosen} repeat each other")
     rest = iter(value.shape)
     return _viewed(step, value, tuple(1 if axis in axes else next(rest) for axis in range(rank)))
+
+
+def _axes(step: Step) -> list[int] | None:
+    """Return the axes of a node, which early operator sets hold as an attribute."""
+    if step.has(1):
+        return step.integers(1)
+    axes = step.attributes.get("axes")
+    return None if axes is None else list(axes)
 
 
 def _viewed(step: Step, value: Value, shape: Shape) -> Value:

@@ -124,10 +124,21 @@ class Step:
 
     def reals(self, index: int) -> Reals:
         """Return a constant input of finite real numbers."""
-        values = self.constant(index).astype(np.float64)
+        stored = self.constant(index)
+        if np.iscomplexobj(stored):
+            raise ValueError(f"constant '{self.node.input[index]}' is complex")
+        with np.errstate(invalid="ignore"):  # what is no number is refused below
+            values = stored.astype(np.float64)
         if not np.isfinite(values).all():
             raise ValueError(f"constant '{self.node.input[index]}' has values that are not finite")
         return values
+
+    def integers(self, index: int) -> list[int]:
+        """Return a constant input of integers: a shape, or axes."""
+        stored = self.constant(index)
+        if stored.dtype.kind not in "iu":
+            raise ValueError(f"constant '{self.node.input[index]}' has no integers")
+        return [int(value) for value in stored.reshape(-1)]
 
     def value(self, index: int) -> Value:
         """Return an input that depends on the images."""

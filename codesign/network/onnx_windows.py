@@ -5,8 +5,6 @@ One of the `onnx*` modules of this package, the only ones that know onnx.
 
 from __future__ import annotations
 
-import math
-
 from codesign.network.onnx_reader import Step, Value
 from codesign.network.op import Shape
 from codesign.network.windows import Window
@@ -48,7 +46,9 @@ def _same_padding(size: Shape, kernel: Shape, stride: Shape, upper: bool) -> Sha
     """Return (top, left, bottom, right) that give ceil(size / stride) positions."""
     before, after = [], []
     for extent, width, step in zip(size, kernel, stride, strict=True):
-        total = max(0, (math.ceil(extent / step) - 1) * step + width - extent)
+        total = (-(-extent // step) - 1) * step + width - extent
+        if total < 0:
+            raise ValueError(f"automatic padding cannot fit strides of {stride} to maps of {size}")
         small, large = total // 2, total - total // 2
         before.append(small if upper else large)
         after.append(large if upper else small)
