@@ -1,0 +1,235 @@
+"""The contract of search strategies, for every member of the folder."""
+
+import csv
+import statistics
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from codesign import load
+from codesign.errors import InputError
+from codesign.search import pareto
+from codesign.search.store import Store
+from codesign.search.strategies.nsga2 import Nsga2
+from codesign.search.strategies.random import Random
+from codesign.search.strategy import Strategy
+from codesign.search.study import Budget, Study
+from codesign.search.trial import Constraint, Objective, Outcome
+from codesign.space import Choice, Space
+
+NASBENCH = Path(__file__).parents[2] / "shared" / "data" / "nasbench201" / "core.csv"
+NAMES = load.names("search.strategies")
+LEVELS = 8
+SPACE = Space(tuple(Choice(f"x{i}", tuple(range(LEVELS))) for i in range(8)))
+OBJECTIVES = (Objective("error", maximize=False), Objective("gain", maximize=True))
+REFERENCE = {"error": 1.1, "gain": -11.0}
+
+
+def zdt1(point, number=0, seed=0):
+    """Source: Zitzler, Deb and Thiele, Evolutionary Computation 2000, test function T1.
+
+    The second objective is turned round, so that one is minimised and one maximised.
+    """
+    first, *rest = (value / (LEVELS - 1) for value in point.values())
+    slack = 1 + 9 * sum(rest) / len(rest)
+    return Outcome({"error": first, "gain": -slack * (1 - (first / slack) ** 0.5)})
+
+
+def strategy(name):
+    return load.member("search.strategies", Strategy, name)
+
+
+def search(name, trials, *, seed=0, evaluate=zdt1, path=None, **changes):
+    study = Study(
+        **{"space": SPACE, "objectives": OBJECTIVES, "strategy": strategy(name), "seed": seed}
+        | changes
+    )
+    with Store.open(path, study.definition()) as store:
+        return study.run(evaluate, Budget(trials), store).trials
+
+
+def volume(trials, objectives=OBJECTIVES, reference=REFERENCE):
+    costs = pareto.costs(pareto.front(trials, objectives), objectives)
+    return pareto.hypervolume(costs, [o.cost(reference) for o in objectives])
+
+
+def test_members_bear_the_names_of_their_files():
+    assert {"random", "nsga2"} <= set(NAMES)
+    assert [strategy(name).name() for name in NAMES] == list(NAMES)
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("name", NAMES)
+def test_same_seed_same_trials(name, batch):
+    trials = search(name, 60, seed=3, batch=batch)
+    assert len(trials) == 60
+    assert search(name, 60, seed=3, batch=batch) == trials
+    assert search(name, 60, seed=4, batch=batch) != trials
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("name", NAMES)
+def test_resumed_equals_uninterrupted_wherever_it_was_cut(name, batch, tmp_path):
+    count = 30
+    whole = search(name, count, batch=batch)
+
+    def interrupted(point, number, seed):
+        if number == cut:
+            raise KeyboardInterrupt
+        return zdt1(point)
+
+    made = []
+
+    def counted(point, number, seed):
+        made.append(number)
+        return zdt1(point)
+
+    for cut in range(count):
+        path = tmp_path / f"{cut}.sqlite"
+        with pytest.raises(KeyboardInterrupt):
+            search(name, count, batch=batch, path=path, evaluate=interrupted)
+        made.clear()
+        assert search(name, count, batch=batch, path=path, evaluate=counted) == whole
+        assert made == list(range(cut, count))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_constraints_are_respected(name):
+    constraint = Constraint.parse("gain>=-3")
+    trials = search(name, 200, constraints=(constraint,))
+    front = pareto.front(trials, OBJECTIVES)
+    assert front
+    assert any(not trial.feasible for trial in trials)
+    for trial in trials:
+        assert trial.feasible == (trial.values["gain"] >= -3)
+    assert all(trial.feasible for trial in front)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "random"])
+def test_better_than_random(name):
+    seeds = range(5)
+    found = statistics.median(volume(search(name, 200, seed=seed)) for seed in seeds)
+    chance = statistics.median(volume(search("random", 200, seed=seed)) for seed in seeds)
+    assert found > 1.05 * chance
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "random"])
+def test_finds_the_feasible_corner_sooner_than_random(name):
+    """One point in 27 is feasible; early exits leave the objectives out."""
+
+    def early(point, number, seed):
+        far = sum(point.values()) / 16 - 1
+        return Outcome({}, {"sum<=16": far}) if far > 0 else zdt1(point)
+
+    seeds = range(5)
+    found = [sum(t.feasible for t in search(name, 200, seed=s, evaluate=early)) for s in seeds]
+    chance = [sum(t.feasible for t in search("random", 200, seed=s, evaluate=early)) for s in seeds]
+    assert statistics.median(found) > 5 * statistics.median(chance)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("count", [1, 7])
+def test_asked_points_are_of_the_space(name, count):
+    asked = strategy(name)(SPACE, OBJECTIVES, 0, {}).ask(count)
+    assert len(asked) == count
+    for point in asked:
+        assert SPACE.decode(SPACE.encode(point)) == point
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_of_every_kind_and_single_choices(name):
+    space = Space((Choice("kind", ("a", True, 2.5)), Choice("only", (8,)), Choice("n", (1, 2))))
+    evaluate = lambda point, number, seed: Outcome({"error": number, "gain": point["n"]})  # noqa: E731
+    trials = search(name, 6, space=space, evaluate=evaluate)
+    assert {type(trial.point["kind"]) for trial in trials} == {str, bool, float}
+    assert len({trial.key for trial in trials}) == 6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_options_are_refused(name):
+    with pytest.raises(InputError, match=rf"^strategy {name}: has no option 'popluation'; "):
+        strategy(name)(SPACE, OBJECTIVES, 0, {"popluation": 3})
+
+
+def test_options_of_nsga2_are_checked():
+    for value, problem in (("20", "type int"), (True, "type int"), (1, "at least 2")):
+        with pytest.raises(
+            InputError, match=f"strategy nsga2: option population must be .*{problem}"
+        ):
+            Nsga2(SPACE, OBJECTIVES, 0, {"population": value})
+
+
+def test_population_changes_the_search():
+    few = search("nsga2", 60, options={"population": 4})
+    assert few[:4] == search("nsga2", 4)
+    assert few != search("nsga2", 60, options={"population": 30})
+
+
+def test_random_takes_every_point_once_before_any_twice():
+    space = Space((Choice("a", (1, 2, 3)), Choice("b", ("x", "y")), Choice("c", (0,))))
+    draws = Random(space, OBJECTIVES, 1, {}).ask(3 * space.size)
+    for start in range(0, len(draws), space.size):
+        assert len({tuple(point.items()) for point in draws[start : start + space.size]}) == 6
+
+
+def test_random_is_uniform():
+    space = Space((Choice("a", (1, 2, 3)), Choice("b", ("x", "y"))))
+    pairs = Counter(
+        tuple(tuple(point.values()) for point in Random(space, OBJECTIVES, seed, {}).ask(2))
+        for seed in range(3000)
+    )
+    assert len(pairs) == 30  # every ordered pair of different points
+    chi2 = sum((count - 100) ** 2 / 100 for count in pairs.values())
+    assert chi2 < 58.3  # 29 degrees of freedom: passed by 99.9 % of uniform draws
+
+
+def test_random_copes_with_more_points_than_a_machine_word_counts():
+    space = Space(tuple(Choice(f"x{i}", tuple(range(10))) for i in range(40)))
+    points = Random(space, OBJECTIVES, 0, {}).ask(50)
+    assert {point["x39"] for point in points} == set(range(10))
+
+
+def test_optuna_keeps_quiet_and_its_settings():
+    code = (
+        "import optuna, codesign.space as s, codesign.search.trial as t;"
+        "import codesign.search.strategies.nsga2 as n;"
+        "before = optuna.logging.get_verbosity();"
+        "n.Nsga2(s.Space((s.Choice('a', (1, 2)),)), [t.Objective('lut', False)], 0, {});"
+        "assert optuna.logging.get_verbosity() == before == optuna.logging.INFO"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_optuna_is_imported_only_where_it_is_used():
+    code = (
+        "import sys; import codesign.search.study, codesign.search.strategies.nsga2;"
+        "sys.exit('optuna' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(not NASBENCH.exists(), reason=f"no data at {NASBENCH}")
+def test_nsga2_on_nasbench201():
+    """CIFAR-10 accuracy [%] x FPGA latency [ms]; random search reaches 0.98 after 500 cells."""
+    with NASBENCH.open(newline="") as file:
+        cells = {row["ops"]: row for row in csv.DictReader(file)}
+
+    def evaluate(point, number, seed):
+        row = cells["".join(str(digit) for digit in point.values())]
+        accuracy, latency = float(row["cifar10_test_ep200"]), float(row["fpga_ms"])
+        return Outcome({"accuracy": accuracy, "latency": latency})
+
+    objectives = (Objective("accuracy", maximize=True), Objective("latency", maximize=False))
+    space = Space(tuple(Choice(f"edge{i}", tuple(range(5))) for i in range(6)))
+    runs = [
+        search("nsga2", 500, seed=seed, space=space, objectives=objectives, evaluate=evaluate)
+        for seed in range(3)
+    ]
+    reference = {"accuracy": 10.0, "latency": 8.67856}
+    shares = [volume(trials, objectives, reference) / 627.279 for trials in runs]
+    assert statistics.median(shares) > 0.995
+    assert max(shares) <= 1 + 1e-6
