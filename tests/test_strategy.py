@@ -73,7 +73,7 @@ def test_same_seed_same_trials(name, batch):
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("name", NAMES)
 def test_resumed_equals_uninterrupted_wherever_it_was_cut(name, batch, tmp_path):
-    count = 30
+    count = 18  # one and a half generations of nsga2
     whole = search(name, count, batch=batch)
 
     def interrupted(point, number, seed):
