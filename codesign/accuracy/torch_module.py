@@ -19,8 +19,8 @@ from codesign.network.ops.add import Add
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.ops.dense import Dense
 from codesign.network.ops.pool2d import Pool2d
-from codesign.network.quantize import bias_limits, quantize
-from codesign.network.scales import Scales, weight_range
+from codesign.network.quantize import quantize
+from codesign.network.scales import Scales, bias_range, weight_range
 
 _EPSILON = 1e-5
 _MOMENTUM = 0.1
@@ -156,7 +156,7 @@ class IntegerModule(nn.Module):
 
     def _bias(self, node: Node, dtype: torch.dtype) -> Tensor:
         unit = torch.from_numpy(self.scales.unit(node)).to(dtype)
-        limits = bias_limits(node, self.graph.inputs(node))
+        limits = bias_range(node, self.graph.inputs(node))
         return _clipped(self.biases[node.name].to(dtype) / unit, *limits)
 
 

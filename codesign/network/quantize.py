@@ -13,8 +13,8 @@ from codesign.network.graph import Graph, Node
 from codesign.network.network import FloatNetwork, Network, Parameters, accumulator_bits
 from codesign.network.op import Integers
 from codesign.network.ops.add import Add
-from codesign.network.scales import Kind, Scales, choose_scales, weight_range
-from codesign.network.tensor import Tensor, signed_bits
+from codesign.network.scales import Kind, Scales, bias_range, choose_scales, weight_range
+from codesign.network.tensor import signed_bits
 
 
 def post_training(
@@ -58,11 +58,6 @@ def quantize(network: FloatNetwork, scales: Scales) -> Network:
     return Network(graph, parameters, dict(scales.tensors))
 
 
-def bias_limits(node: Node, inputs: tuple[Tensor, ...]) -> tuple[int, int]:
-    """Return the range of a bias: that of the sums, for which the graph reserves one bit."""
-    return node.op.accumulator_range(inputs, None)
-
-
 def _requantised(node: Node, scales: Scales) -> Node:
     """Return the node with its kind of requantisation, and the widths yet to be derived."""
     bits = scales.multiplier_bits if node.multiplier_bits else 0
@@ -79,7 +74,7 @@ def _weight_integers(node: Node, real: Floats, scales: Scales) -> Integers:
 
 
 def _bias_integers(node: Node, graph: Graph, real: Floats, scales: Scales) -> Integers:
-    low, high = bias_limits(node, graph.inputs(node))
+    low, high = bias_range(node, graph.inputs(node))
     return np.clip(np.rint(real / scales.unit(node)), low, high).astype(np.int64)
 
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from codesign.errors import InputError, nearest
 from codesign.network.floats import Floats, execute_floats
-from codesign.network.graph import INPUT, Node
-from codesign.network.network import FloatNetwork
+from codesign.network.graph import INPUT, Graph, Node
+from codesign.network.network import FloatNetwork, FloatParameters
 from codesign.network.op import Integers
 from codesign.network.ops.add import Add
 from codesign.network.ops.pool2d import Pool2d
@@ -62,6 +62,11 @@ def weight_range(bits: int) -> tuple[int, int]:
     return (-2, 1) if bits == 2 else (-high, high)
 
 
+def bias_range(node: Node, inputs: tuple[Tensor, ...]) -> tuple[int, int]:
+    """Return the range of a bias: that of the sums, for which the graph reserves one bit."""
+    return node.op.accumulator_range(inputs, None)
+
+
 def choose_scales(network: FloatNetwork, images: NDArray[np.floating], kind: Kind) -> Scales:
     """Choose the scales of least squared error on the weights and on calibration images.
 
@@ -78,25 +83,25 @@ def choose_scales(network: FloatNetwork, images: NDArray[np.floating], kind: Kin
     graph = network.graph
     values = execute_floats(network, images)
     powers = kind == "power_of_two"
-    tensors = {INPUT: _activation_scale(values[INPUT], graph.input, powers)}
+    tensors = {INPUT: _tensor_scale(values[INPUT], graph.input, 1.0 if powers else None)}
     weights: dict[str, Floats] = {}
     additions: dict[str, Integers] = {}
     for node in graph:
+        source = tensors[node.inputs[0]]
         if node.op.has_bias:
-            per_tensor = powers or node.multiplier_bits == 0
-            weights[node.name] = _weight_scales(
-                network.parameters[node.name].weights, node.op.weight_bits, powers, per_tensor
-            )
+            own, inputs = network.parameters[node.name], graph.inputs(node)
+            weights[node.name] = _layer_scales(node, own, powers, source, inputs)
         if isinstance(node.op, Add):
             left, right = (tensors[name] for name in node.inputs)
             additions[node.name] = addition_weights(left, right, node.op.bits)
-        source = tensors[node.inputs[0]]
         unit = float(_unit(node, source, weights.get(node.name), additions.get(node.name))[0])
-        if node.multiplier_bits == 0:
+        base = unit if powers else _partner(graph, node, tensors)
+        if node.multiplier_bits:
+            wanted = _tensor_scale(values[node.name], node.output, base)
+            # a right shift cannot make steps finer than those of the accumulator
+            tensors[node.name] = max(wanted, unit) if powers else wanted
+        else:
             tensors[node.name] = unit
-            continue
-        wanted = _activation_scale(values[node.name], node.output, powers)
-        tensors[node.name] = _shifted(unit, wanted) if powers else wanted
     return Scales(MULTIPLIER_BITS[kind], tensors, weights, additions)
 
 
@@ -126,34 +131,53 @@ def _unit(node: Node, source: float, weights: Floats | None, addition: Integers 
     return np.array([source])
 
 
-def _shifted(unit: float, wanted: float) -> float:
-    """Return the scale nearest to `wanted` that a right shift of an accumulator reaches."""
-    return math.ldexp(unit, max(0, round(math.log2(wanted / unit))))
+def _partner(graph: Graph, node: Node, tensors: Mapping[str, float]) -> float | None:
+    """Return the scale of what a node's output will be added to, where that is already chosen.
+
+    A power of two of it makes the addition's integer weights exact.
+    """
+    for reader in graph.readers(node.name):
+        if isinstance(reader.op, Add):
+            for name in reader.inputs:
+                if name in tensors:
+                    return tensors[name]
+    return None
 
 
-def _activation_scale(values: Floats, tensor: Tensor, powers: bool) -> float:
-    flat = values.reshape(1, -1)
-    stride = max(1, flat.size // _CALIBRATION_VALUES)
-    return float(_best_scales(flat[:, ::stride], tensor.low, tensor.high, powers)[0])
-
-
-def _weight_scales(weights: Floats, bits: int, powers: bool, per_tensor: bool) -> Floats:
-    low, high = weight_range(bits)
-    rows = weights.reshape(1 if per_tensor else len(weights), -1)
-    best = _best_scales(rows, low, high, powers)
-    # a channel of near-zero weights must not ask for a multiplier that rounds to nothing
-    scales: Floats = np.maximum(np.broadcast_to(best, len(weights)), best.max() * _SMALLEST_CHANNEL)
+def _layer_scales(
+    node: Node, own: FloatParameters, powers: bool, source: float, inputs: tuple[Tensor, ...]
+) -> Floats:
+    """Return the scale of each output channel's weights; scores to be compared share one."""
+    low, high = weight_range(node.op.weight_bits)
+    outputs = len(own.weights)
+    if powers or node.multiplier_bits == 0:
+        base = 1.0 if powers else None
+        return np.repeat(_best_scales(own.weights.reshape(1, -1), low, high, base), outputs)
+    best = _best_scales(own.weights.reshape(outputs, -1), low, high, None)
+    # a channel of weights near zero still needs a multiplier of some bits, and room for its bias
+    room = np.abs(own.bias) / (source * bias_range(node, inputs)[1])
+    scales: Floats = np.maximum(best, np.maximum(room, best.max() * _SMALLEST_CHANNEL))
     return scales
 
 
-def _best_scales(rows: Floats, low: int, high: int, powers: bool) -> Floats:
-    """Return the scale of least squared rounding and clipping error of each row, `[rows]`."""
+def _tensor_scale(values: Floats, tensor: Tensor, base: float | None) -> float:
+    flat = values.reshape(1, -1)
+    stride = max(1, flat.size // _CALIBRATION_VALUES) | 1
+    return float(_best_scales(flat[:, ::stride], tensor.low, tensor.high, base)[0])
+
+
+def _best_scales(rows: Floats, low: int, high: int, base: float | None) -> Floats:
+    """Return the scale of least squared rounding and clipping error of each row, `[rows]`.
+
+    With a `base`, it is a power of two times that.
+    """
     largest = np.maximum(rows.max(axis=1) / high, rows.min(axis=1) / low if low else 0.0)
     largest = np.where(largest > 0, largest, 1.0)
-    if powers:
-        candidates = 2.0 ** (np.ceil(np.log2(largest)) - np.arange(5)[:, None])
-    else:
+    if base is None:
         candidates = largest * np.linspace(1.0, 0.2, 33)[:, None]
+    else:
+        exponents = np.ceil(np.log2(largest / base)) - np.arange(5)[:, None]
+        candidates = np.ldexp(base, exponents.astype(np.int64))
     errors = [
         ((np.clip(np.rint(rows / step), low, high) * step - rows) ** 2).sum(axis=1)
         for step in candidates[:, :, None]
