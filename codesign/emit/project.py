@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from codesign.design import RECEIVE, SEND, Design, Instance
@@ -64,6 +65,16 @@ def digest(files: Mapping[str, str]) -> str:
     for path, text in sorted(files.items()):
         total.update(f"{path}\0{len(text.encode())}\0{text}".encode())
     return total.hexdigest()
+
+
+def read(folder: Path) -> Files:
+    """Return the files of a written project, without what building it left behind."""
+    built = {"build", "work", "project"}
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).parts[0] not in built
+    }
 
 
 def process_source(instance: Instance, learned: Mapping[str, object]) -> str:

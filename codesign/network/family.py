@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from codesign.network.graph import Graph
+from codesign.network.network import FloatNetwork, Network
 from codesign.network.tensor import Tensor
 from codesign.space import Point, Space
 
@@ -32,6 +33,10 @@ class Family(ABC):
     @abstractmethod
     def decode(self, point: Point) -> Graph:
         """Return the network of a point; widths of sums are left to the graph."""
+
+    def start(self, point: Point) -> Network | FloatNetwork | None:
+        """Return what is already learned: nothing to train, weights to start from, or None."""
+        return None
 
     def canonical(self, point: Point) -> str:
         """Return a key that is equal for points of equal networks, so that none is trained twice.

@@ -1,1 +1,1 @@
-"""Whether it is true: tools that turn a project into measurements."""
+"""Whether it is true: external tools and what they measured."""

@@ -1,1 +1,1 @@
-"""External tools that put a project to the test, one file each."""
+"""Tools, one file each."""

@@ -1,0 +1,139 @@
+"""One network on its best design: decode, fit, price, train; the dearest step last."""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import floor
+
+from codesign.accuracy.dataset import Dataset
+from codesign.accuracy.evaluator import Evaluator, accuracy
+from codesign.cost.estimate import Estimate, estimate
+from codesign.fit.dataflow import Fit, fit
+from codesign.hardware.board import Board
+from codesign.network import serialize
+from codesign.network.family import Family
+from codesign.network.graph import Graph
+from codesign.network.network import Network
+from codesign.search.trial import Constraint, Outcome, violations
+from codesign.space import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The hardware side of a wish: where the network has to run, and how."""
+
+    board: Board
+    clock_hz: float
+    objective: str
+    constraints: tuple[Constraint, ...]
+
+    def fit(self, graph: Graph) -> Fit:
+        """Return the best design of a graph under this wish."""
+        return fit(
+            graph,
+            self.board,
+            self.clock_hz,
+            self.objective,
+            longest_interval=self._longest_interval(),
+            budget=self._budget(),
+        )
+
+    def _longest_interval(self) -> int | None:
+        """Return the cycles between images that "fps>=" and "interval_s<=" leave, if any."""
+        seconds = [
+            1 / c.bound if c.name == "fps" else c.bound
+            for c in self.constraints
+            if (c.name, c.operator) in (("fps", ">="), ("interval_s", "<=")) and c.bound > 0
+        ]
+        # a tiny share more, so that a bound met exactly is not lost to rounding
+        return max(1, floor(min(seconds) * self.clock_hz * (1 + 1e-9))) if seconds else None
+
+    def _budget(self) -> Mapping[str, int]:
+        """Return the resources that the wish caps below the board's own ceilings."""
+        allowed = self.board.budget
+        caps = {
+            c.name: floor(c.bound)
+            for c in self.constraints
+            if c.name in allowed and c.operator == "<="
+        }
+        return {name: min(cap, allowed[name]) for name, cap in caps.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Evaluates points of a family on a target; what a study calls."""
+
+    family: Family
+    target: Target
+    dataset: Dataset
+    evaluator: Evaluator
+
+    def __call__(self, point: Point, number: int, seed: int) -> Outcome:
+        """Return what one point is worth.
+
+        A network whose hardware cannot meet the wish is not trained. A trained one is fitted
+        again: its accumulators have the widths that its weights need, not the widest.
+        """
+        graph = self.family.decode(point)
+        early = self._hardware(graph)
+        if early.violations:
+            return early
+        network, share = self._learned(point, graph, seed)
+        final = self._hardware(network.graph)
+        return Outcome(
+            values={**final.values, "accuracy": share},
+            violations=final.violations,
+            artifact=pack(network),
+        )
+
+    def _hardware(self, graph: Graph) -> Outcome:
+        """Return the price of a graph's best design, with what it violates."""
+        answer = self.target.fit(graph)
+        values = estimate(answer.design).values()
+        excess = {f"{name} on the board": _share(answer, name) for name in answer.excess}
+        return Outcome(values, {**excess, **violations(values, self.target.constraints)})
+
+    def _learned(self, point: Point, graph: Graph, seed: int) -> tuple[Network, float]:
+        start = self.family.start(point)
+        if isinstance(start, Network):
+            return start, accuracy(start, self.dataset.validation)
+        trained = self.evaluator.evaluate(graph, self.dataset, seed, start)
+        return trained.network, trained.validation_accuracy
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A trained network with its best design and the design's price."""
+
+    network: Network
+    answer: Fit
+    price: Estimate
+    seconds: float
+    """CPU time of the fit [s]."""
+
+
+def candidate(network: Network, target: Target) -> Candidate:
+    """Fit a trained network once more and price it."""
+    start = time.process_time()
+    answer = target.fit(network.graph)
+    seconds = time.process_time() - start
+    return Candidate(network, answer, estimate(answer.design), seconds)
+
+
+def pack(network: Network) -> bytes:
+    """Return a network as compressed JSON, for the journal."""
+    return zlib.compress(json.dumps(serialize.to_json(network)).encode())
+
+
+def unpack(artifact: bytes) -> Network:
+    """Return the network that `pack` wrote."""
+    return serialize.from_json(json.loads(zlib.decompress(artifact)))
+
+
+def _share(answer: Fit, name: str) -> float:
+    """Return an excess relative to what the board allows."""
+    return answer.excess[name] / max(answer.design.board.budget[name], 1)

@@ -1,0 +1,279 @@
+"""The commands. Heavy rooms are imported where they are used, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from codesign import __version__
+from codesign.errors import CodesignError
+
+if TYPE_CHECKING:
+    from codesign.search.study import Progress
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_EXIT_CODES = """
+Exit codes: 0 done; 1 nothing meets the wish on this board; 2 wrong input; 3 a tool failed, or
+the C++ is not what the reference computes.
+"""
+
+
+def _reported(command: F) -> F:
+    """Turn a `CodesignError` into one line and its exit code."""
+
+    @wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except CodesignError as error:
+            click.echo(f"{type(error).__name__}: {error}", err=True)
+            sys.exit(error.exit_code)
+
+    return wrapper  # type: ignore[return-value]
+
+
+@click.group(context_settings=_CONTEXT, epilog=_EXIT_CODES)
+@click.version_option(__version__)
+def main() -> None:
+    """Search a neural network and its FPGA accelerator together, and prove that both fit."""
+
+
+@main.command()
+@click.argument("arguments", nargs=-1, metavar="[FLOW] [KEY=VALUE | QUANTITY>=BOUND]...")
+@click.option("--out", default="runs", show_default=True, help="Folder that holds the runs.")
+@click.option("--name", default="", help="Name of the run's folder  [default: DATE-BOARD-N]")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@_reported
+def run(arguments: tuple[str, ...], out: str, name: str, as_json: bool) -> None:
+    """Search, emit, prove and report: the whole way from a wish to an HLS project.
+
+    \b
+    codesign run board=zcu104
+    codesign run board=pynq_z2 'fps>=5000' 'lut<=20000' search.trials=64
+    codesign run onnx network.model=model.onnx dataset=npz dataset.path=data.npz
+    """
+    from codesign.flow.folder import RunFolder
+    from codesign.flow.prepare import prepare
+    from codesign.flow.settings import load_settings
+
+    flow, changes = _flow_and_changes(arguments)
+    settings = load_settings(flow, changes)
+    prepared = prepare(settings)
+    folder = RunFolder.create(Path(out), settings.board, name)
+    folder.write_flow(settings.data)
+    _go(prepared, folder, as_json)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@_reported
+def resume(folder: Path, as_json: bool) -> None:
+    """Go on with a run that was interrupted; the result is that of an undisturbed one."""
+    from codesign.flow.folder import RunFolder
+    from codesign.flow.prepare import prepare
+    from codesign.flow.settings import resolve
+
+    opened = RunFolder.open(folder)
+    settings = resolve(opened.read_flow(), (), str(opened.flow))
+    _go(prepare(settings), opened, as_json)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@_reported
+def boards(as_json: bool) -> None:
+    """List the boards and what they have."""
+    from dataclasses import asdict
+
+    from codesign.hardware.board import RESOURCES
+    from codesign.hardware.board import boards as all_boards
+
+    known = all_boards()
+    if as_json:
+        rows = [
+            {
+                "name": board.name,
+                "title": board.title,
+                "part": board.part,
+                **asdict(board.resources),
+                "clocks_mhz": list(board.clocks_mhz),
+                "typical_clock_mhz": board.typical_clock_mhz,
+            }
+            for board in known
+        ]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    header = ["board", "part", *RESOURCES, "MHz"]
+    lines = [
+        [
+            board.name,
+            board.part,
+            *(f"{getattr(board.resources, kind):,}" for kind in RESOURCES),
+            f"{board.typical_clock_mhz:g}",
+        ]
+        for board in known
+    ]
+    click.echo(_table(header, lines, left=2))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@_reported
+def flows(as_json: bool) -> None:
+    """List the flows: what `codesign run` can be asked to do."""
+    from codesign.load import read_yaml, resource_names, resource_path
+
+    known = {name: read_yaml(resource_path("flows", name)) for name in resource_names("flows")}
+    if as_json:
+        click.echo(json.dumps(known, indent=1))
+        return
+    rows = [[name, str(data.get("title", ""))] for name, data in known.items()]
+    click.echo(_table(["flow", "what it does"], rows, left=2))
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("changes", nargs=-1, metavar="[KEY=VALUE | QUANTITY>=BOUND]...")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@_reported
+def estimate(model: Path, changes: tuple[str, ...], as_json: bool) -> None:
+    """Price an ONNX model on its best hardware, without any search or training.
+
+    \b
+    codesign estimate model.onnx board=pynq_z2
+    codesign estimate model.onnx board=zcu104 weight_bits=4 'fps>=1000'
+    """
+    from codesign.flow.price import price_model
+    from codesign.report.resource_fit import resource_fit
+
+    findings, notes = price_model(model, changes)
+    files = resource_fit(findings)
+    click.echo(files["resource_fit.json" if as_json else "resource_fit.md"])
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    sys.exit(0 if findings.fits and findings.wish_met else 1)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--to", type=click.Path(path_type=Path), help="Folder to write  [default: RUN/best/hls]")
+@_reported
+def emit(folder: Path, to: Path | None) -> None:
+    """Write the HLS project of a run's best network from `best/design.yaml`, edited or not."""
+    from codesign.flow.folder import RunFolder
+    from codesign.flow.again import emit_again
+
+    path, digest = emit_again(RunFolder.open(folder), to)
+    click.echo(f"{path}\ndigest {digest}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@_reported
+def validate(folder: Path, as_json: bool) -> None:
+    """Compile and run the C simulation of a run, or of an HLS project, and compare every layer."""
+    from dataclasses import asdict
+
+    from codesign.flow.again import validate_again
+
+    measurement = validate_again(folder)
+    if as_json:
+        click.echo(json.dumps(asdict(measurement), indent=1))
+    else:
+        for layer in measurement.layers:
+            click.echo(f"layer {layer}: equal")
+        click.echo(f"accelerator: {measurement.images} images equal")
+        click.echo(f"{measurement.message}  ({measurement.tool}, {measurement.seconds:.1f} s)")
+    sys.exit(0 if measurement.passed else 3)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print the resource fit as JSON.")
+@_reported
+def report(folder: Path, as_json: bool) -> None:
+    """Write the report of a run anew, and print its summary."""
+    from codesign.flow.folder import RunFolder
+    from codesign.flow.again import report_again
+
+    opened = RunFolder.open(folder)
+    text = report_again(opened)
+    click.echo((opened.path / "resource_fit.json").read_text() if as_json else text)
+
+
+def _go(prepared: Any, folder: Any, as_json: bool) -> None:
+    """Run a prepared flow in its folder, with progress on the screen."""
+    from codesign.flow.run import run as run_flow
+
+    screen = _Screen(quiet=as_json, trials=prepared.settings.search.trials)
+    screen.say(f"run {folder.path}")
+    try:
+        done = run_flow(prepared, folder, screen.say, screen.watch)
+    except KeyboardInterrupt:
+        click.echo(f"\nstopped; 'codesign resume {folder.path}' goes on", err=True)
+        sys.exit(130)
+    if as_json:
+        click.echo((folder.path / "resource_fit.json").read_text())
+    else:
+        click.echo(done)
+
+
+class _Screen:
+    """Progress for a person: one line per trial, on standard error."""
+
+    def __init__(self, quiet: bool, trials: int) -> None:
+        self.quiet = quiet
+        self.trials = trials
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+    def watch(self, progress: Progress) -> None:
+        """Print one trial and where the search stands."""
+        trial = progress.trial
+        values = trial.values
+        share = f"{values['accuracy']:7.2%}" if "accuracy" in values else "      -"
+        state = "" if trial.feasible else "  violates " + ", ".join(trial.violations)
+        again = "  (from the journal)" if progress.replayed else ""
+        self.say(
+            f"{trial.number + 1:4d}/{self.trials}  accuracy {share}"
+            f"  {values.get('fps', 0):10,.0f} fps  {values.get('latency_s', 0) * 1e6:8.1f} us"
+            f"  {values.get('lut', 0):8,.0f} LUT  front {len(progress.front):2d}"
+            f"  {trial.seconds:5.1f} s{again}{state}"
+        )
+
+
+def _flow_and_changes(arguments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the flow's name, which may stand first, and the changes."""
+    if arguments and not any(sign in arguments[0] for sign in ("=", "<", ">")):
+        return arguments[0], arguments[1:]
+    return "quickstart", arguments
+
+
+def _table(header: list[str], rows: list[list[str]], left: int) -> str:
+    """Return columns of text; the first `left` are flush left, the others right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = []
+    for row in [header, *rows]:
+        cells = [
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""FIFO depths of a chosen design, settled by running its pipeline.
+
+`fit` derives depths that keep the rate from closed forms. Here the design is run with them: what
+still waits is deepened until the interval is reached, and what was never used is taken back.
+Depths that hold every word that ever waits change nothing in the run, so the result stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil
+
+from codesign.cost import latency
+from codesign.cost.estimate import estimate
+from codesign.cost.pipeline import Deadlock, Timing, simulate
+from codesign.design import MIN_FIFO_DEPTH, Design
+
+IMAGES = 8
+"""Images per run: the interval settles within a few."""
+TOLERANCE = 1.01
+"""An interval within this factor of the slowest process counts as reached."""
+MAX_ROUNDS = 12
+
+
+def settle(design: Design) -> tuple[Design, Timing]:
+    """Return the design with settled FIFO depths, and its run.
+
+    Deepening stops when the interval is within 1 % of the slowest process's, when it no longer
+    helps, or before a resource would run out.
+
+    Raises:
+        Deadlock: no depth that the board can hold lets the design run.
+    """
+    slowest = max(int(latency.process_interval(i.process.structure())) for i in design.instances)
+    best: tuple[Design, Timing] | None = None
+    for _ in range(MAX_ROUNDS):
+        try:
+            timing = simulate(design, IMAGES)
+        except Deadlock:
+            deeper = _deepened(design, {fifo.name for fifo in design.fifos})
+            if estimate(deeper).violations:
+                raise
+            design = deeper
+            continue
+        if best is None or timing.interval < best[1].interval:
+            best = design, timing
+        if timing.interval <= slowest * TOLERANCE:
+            break
+        full = {f.name for f in design.fifos if timing.occupancy[f.name] >= f.depth}
+        deeper = _deepened(design, full)
+        if not full or estimate(deeper, timing).violations:
+            break
+        design = deeper
+    if best is None:
+        raise Deadlock("FIFOs of any depth tried end in a deadlock")
+    return _trimmed(*best)
+
+
+def _deepened(design: Design, names: set[str]) -> Design:
+    """Return the design with some FIFOs twice as deep, none deeper than an image."""
+    depths = dict(design.depths)
+    for fifo in design.fifos:
+        if fifo.name in names:
+            depths[fifo.name] = min(2 * fifo.depth, ceil(int(fifo.stream.words)) + MIN_FIFO_DEPTH)
+    return replace(design, depths=depths)
+
+
+def _trimmed(design: Design, timing: Timing) -> tuple[Design, Timing]:
+    """Take back what was never used; the run stays the same, word for word."""
+    used = {name: words for name, words in timing.occupancy.items() if words > MIN_FIFO_DEPTH}
+    return replace(design, depths=used), timing

@@ -1,0 +1,56 @@
+"""Single stages of a finished run, done again: emit, validate, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codesign.accuracy.dataset import Dataset
+from codesign.emit.project import digest
+from codesign.errors import InputError
+from codesign.flow.best import Best, write_project
+from codesign.flow.findings import gather
+from codesign.flow.folder import RunFolder
+from codesign.load import member
+from codesign.report.findings import Findings
+from codesign.report.write import report_files
+from codesign.validate.measurement import Measurement
+from codesign.validate.tool import Tool
+
+DEFAULT_TOOL = "gxx"
+
+
+def emit_again(folder: RunFolder, to: Path | None = None) -> tuple[Path, str]:
+    """Write the HLS project of `best/`, whose design file may have been edited.
+
+    Returns:
+        where it lies, and its digest.
+    """
+    best = Best.read(folder)
+    dataset: Dataset = best.settings.build_member("dataset").load()
+    files = best.project(dataset)
+    path = to or folder.project
+    write_project(path, files)
+    return path, digest(files)
+
+
+def validate_again(path: Path) -> Measurement:
+    """Measure the project of a run's folder, or a project's own folder.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if (path / "flow.yaml").is_file():
+        best = Best.read(RunFolder.open(path))
+        tool: Tool = best.settings.build_member("validation")
+        return tool.measure(RunFolder(path).project)
+    if not (path / "Makefile").is_file():
+        problem = "is neither a run (no flow.yaml) nor an HLS project (no Makefile)"
+        raise InputError(str(path), problem, "name a folder below runs/")
+    return member("validate.tools", Tool, DEFAULT_TOOL)().measure(path)
+
+
+def report_again(folder: RunFolder) -> Findings:
+    """Write the report files of a finished run anew."""
+    findings = gather(folder, Best.read(folder))
+    folder.write(report_files(findings))
+    return findings

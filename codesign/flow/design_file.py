@@ -1,0 +1,109 @@
+"""A design as a YAML file that a person can read and change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from codesign.cost.estimate import knobs
+from codesign.design import Design
+from codesign.errors import InputError, nearest
+from codesign.fit.options import template_of
+from codesign.hardware.board import Board
+from codesign.hardware.structure import Count
+from codesign.hardware.template import HardwareTemplate
+from codesign.load import Tree, build
+from codesign.network.graph import Graph, Node
+from codesign.space import Choice
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _DesignFile:
+    """What the file holds."""
+
+    schema: int
+    board: str
+    clock_mhz: float
+    engines: Mapping[str, Mapping[str, str | int]]
+    fifo_depths: Mapping[str, int] = field(default_factory=dict)
+
+
+def to_tree(design: Design, board: str) -> Tree:
+    """Return a design as plain data; `board` is the name or path it is loaded by."""
+    return {
+        "schema": SCHEMA,
+        "board": board,
+        "clock_mhz": design.clock_hz / 1e6,
+        "engines": {
+            node.name: {k: int(v) if v.isdigit() else v for k, v in knobs(design, node.name).items()}
+            for node in design.graph
+        },
+        "fifo_depths": dict(design.depths),
+    }
+
+
+def from_tree(data: Tree, graph: Graph, place: str) -> Design:
+    """Return the design of `graph` that a file describes.
+
+    Raises:
+        InputError: a key, an engine or a knob is wrong; an illegal knob is answered with the
+            legal values nearest to it.
+    """
+    checked = build(_DesignFile, data, place)
+    if checked.schema != SCHEMA:
+        raise InputError(f"{place}: schema", f"must be {SCHEMA}, got {checked.schema}")
+    known = {node.name for node in graph}
+    for name in checked.engines:
+        if name not in known:
+            raise InputError(f"{place}: engines.{name}", "is no layer", nearest(name, known))
+    engines = {
+        node.name: _engine(graph, node, checked.engines.get(node.name, {}), place)
+        for node in graph
+    }
+    board = Board.load(checked.board)
+    try:
+        return Design(graph, board, checked.clock_mhz * 1e6, engines, checked.fifo_depths)
+    except ValueError as error:
+        raise InputError(f"{place}: fifo_depths", str(error)) from error
+
+
+def _engine(
+    graph: Graph, node: Node, given: Mapping[str, str | int], place: str
+) -> HardwareTemplate:
+    template = template_of(type(node.op))
+    inputs = graph.inputs(node)
+    choices = {choice.name: choice for choice in template.space(node, inputs).choices}
+    for knob in given:
+        if knob not in choices:
+            where = f"{place}: engines.{node.name}.{knob}"
+            raise InputError(where, "is no knob of this engine", nearest(knob, choices))
+    chosen: dict[str, Count] = {}
+    for name, choice in choices.items():
+        where = f"{place}: engines.{node.name}.{name}"
+        if name not in given:
+            raise InputError(where, "is missing", f"legal values: {_listed(choice)}")
+        chosen[name] = _value(choice, given[name], where)
+    engine = template.of(node, inputs, chosen)
+    if not bool(engine.legal()):
+        raise InputError(f"{place}: engines.{node.name}", "needs wider words than tools take")
+    return engine
+
+
+def _value(choice: Choice, given: str | int, where: str) -> int:
+    """Return the knob's value that a file names."""
+    for value in choice.values:
+        if given in (_shown(value), value) and not isinstance(given, bool):
+            return int(value)
+    problem = f"cannot be {given}"
+    raise InputError(where, problem, f"legal values: {_listed(choice)}")
+
+
+def _listed(choice: Choice) -> str:
+    return ", ".join(str(_shown(value)) for value in choice.values)
+
+
+def _shown(value: object) -> object:
+    return value.name.lower() if isinstance(value, IntEnum) else value

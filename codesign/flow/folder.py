@@ -1,0 +1,146 @@
+"""What a run leaves behind, file by file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from codesign.errors import InputError
+from codesign.load import Tree, read_yaml, yaml_text
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run's folder: `flow.yaml`, `manifest.json`, `trials.sqlite`, reports and `best/`."""
+
+    path: Path
+
+    @staticmethod
+    def create(root: Path, board: str, name: str = "") -> RunFolder:
+        """Make a new folder `ROOT/DATE-BOARD-N`, or `ROOT/NAME`; never one that exists.
+
+        Raises:
+            InputError: it exists, or cannot be made.
+        """
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            if name:
+                (root / name).mkdir()
+                return RunFolder(root / name)
+            stem = f"{date.today().isoformat()}-{Path(board).stem}"  # noqa: DTZ011 (a local date)
+            number = 1
+            while True:
+                try:
+                    (root / f"{stem}-{number}").mkdir()
+                except FileExistsError:
+                    number += 1
+                else:
+                    return RunFolder(root / f"{stem}-{number}")
+        except FileExistsError as error:
+            remedy = f"codesign resume {root / name} goes on with it, or choose another name"
+            raise InputError(str(root / name), "exists already", remedy) from error
+        except OSError as error:
+            raise _unwritable(root / name, error) from error
+
+    @staticmethod
+    def open(path: Path) -> RunFolder:
+        """Open a run's folder.
+
+        Raises:
+            InputError: it is none.
+        """
+        folder = RunFolder(path)
+        if not folder.flow.is_file():
+            raise InputError(str(path), "is no run (no flow.yaml)", "name a folder below runs/")
+        return folder
+
+    @property
+    def flow(self) -> Path:
+        """The resolved flow."""
+        return self.path / "flow.yaml"
+
+    @property
+    def trials(self) -> Path:
+        """The search's journal."""
+        return self.path / "trials.sqlite"
+
+    @property
+    def best(self) -> Path:
+        """The chosen network and its design."""
+        return self.path / "best"
+
+    @property
+    def project(self) -> Path:
+        """The HLS project."""
+        return self.best / "hls"
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write files below the folder; each appears whole or not at all.
+
+        Raises:
+            InputError: a file cannot be written, e.g. the disk is full; names it.
+        """
+        for name, text in files.items():
+            write_text(self.path / name, text)
+
+    def read_flow(self) -> Tree:
+        """Return the resolved flow."""
+        return read_yaml(self.flow)
+
+    def write_flow(self, data: Tree) -> None:
+        """Write the resolved flow."""
+        self.write({"flow.yaml": yaml_text(data)})
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Return the manifest.
+
+        Raises:
+            InputError: it is missing, damaged or of a newer schema.
+        """
+        path = self.path / "manifest.json"
+        try:
+            manifest = json.loads(path.read_text())
+            schema = manifest["schema"]
+        except FileNotFoundError as error:
+            remedy = f"codesign resume {self.path} completes the run"
+            raise InputError(str(path), "is not there yet", remedy) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(str(path), f"cannot be read ({error})") from error
+        if schema != SCHEMA:
+            raise InputError(f"{path}: schema", f"must be {SCHEMA}, got {schema}")
+        return dict(manifest)
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Write the manifest."""
+        text = json.dumps({"schema": SCHEMA, **manifest}, indent=1)
+        self.write({"manifest.json": text + "\n"})
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write one file by way of a temporary neighbour, so that it appears whole.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text)
+        os.replace(temporary, path)  # noqa: PTH105 (the same call, and it is atomic)
+    except OSError as error:
+        try:
+            temporary.unlink(missing_ok=True)
+        except OSError:
+            pass  # the first error is the one to tell
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(str(path), f"cannot be written ({error.strerror})", "free or permit the space")

@@ -1,0 +1,81 @@
+"""From settings to the things they name: data, target, judge and study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from codesign.accuracy.dataset import Dataset
+from codesign.candidate import Judge, Target
+from codesign.errors import InputError
+from codesign.flow.settings import Hardware, Settings
+from codesign.hardware.board import Board
+from codesign.load import yaml_text
+from codesign.network.tensor import Tensor
+from codesign.search.study import Study
+from codesign.search.trial import Constraint
+
+INPUT_BITS = 8
+"""Images of every data set come as bytes."""
+
+_DECISIVE = ("board", "dataset", "network", "training", "hardware")
+"""Sections that the values of a trial depend on, beside the search's own definition."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A flow with everything loaded that it names; ready to run."""
+
+    settings: Settings
+    dataset: Dataset
+    judge: Judge
+    study: Study
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Load what a flow names; nothing is written and nothing is trained.
+
+    Raises:
+        InputError: the data are missing, the board has no such clock, and the like.
+    """
+    settings.member("validation")
+    target = target_for(settings.board, settings.hardware, settings.wish)
+    dataset: Dataset = settings.build_member("dataset").load()
+    tensor = Tensor(dataset.shape, INPUT_BITS, signed=False)
+    family = settings.build_member("network", input=tensor, classes=dataset.classes)
+    judge = Judge(family, target, dataset, settings.build_member("training"))
+    study = Study(
+        space=family.space(),
+        objectives=settings.objectives,
+        constraints=settings.wish,
+        strategy=settings.member("search"),
+        options=settings.options["search"],
+        seed=settings.seed,
+        batch=settings.search.batch,
+        canonical=family.canonical,
+        problem=yaml_text({key: settings.data[key] for key in _DECISIVE}),
+    )
+    return Prepared(settings, dataset, judge, study)
+
+
+def target_for(name: str, hardware: Hardware, wish: tuple[Constraint, ...]) -> Target:
+    """Return the hardware side of a wish: board, clock, ceilings and constraints.
+
+    Raises:
+        InputError: the board has no such clock, or a ceiling is wrong.
+    """
+    board = _with_ceilings(Board.load(name), hardware.ceilings)
+    clock_mhz = hardware.clock_mhz or board.typical_clock_mhz
+    if clock_mhz not in board.clocks_mhz:
+        offered = ", ".join(f"{clock:g}" for clock in board.clocks_mhz)
+        problem = f"{board.name} has no clock of {clock_mhz:g} MHz"
+        raise InputError("hardware.clock_mhz", problem, f"it offers {offered}")
+    return Target(board, clock_mhz * 1e6, hardware.objective, wish)
+
+
+def _with_ceilings(board: Board, shares: Mapping[str, float]) -> Board:
+    """Return the board with some ceilings replaced."""
+    try:
+        return replace(board, ceilings=replace(board.ceilings, **shares))
+    except (TypeError, ValueError) as error:
+        raise InputError("hardware.ceilings", str(error)) from error

@@ -1,0 +1,148 @@
+"""The stages of a run, each of which leaves its files before the next begins."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+from codesign.accuracy.evaluator import accuracy
+from codesign.candidate import unpack
+from codesign.cost.pipeline import Timing
+from codesign.errors import InfeasibleError, InputError, ToolError
+from codesign.fit.dataflow import Fit
+from codesign.fit.settle import settle
+from codesign.flow.best import Best, write_project
+from codesign.flow.findings import gather
+from codesign.flow.folder import RunFolder
+from codesign.flow.prepare import Prepared
+from codesign.network import serialize
+from codesign.network.network import Network
+from codesign.report.findings import Findings, FitSummary
+from codesign.report.write import report_files
+from codesign.search.store import Store
+from codesign.search.study import Budget, Progress, Result
+from codesign.search.trial import Objective, Trial
+from codesign.validate.measurement import Measurement
+
+_PACKAGES = ("codesign", "numpy", "scipy", "torch", "optuna", "onnx", "scikit-learn")
+
+
+@dataclass(slots=True)
+class _Stages:
+    """Wall time of every stage [s], in order; each is announced when it begins."""
+
+    say: Callable[[str], None]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, name: str, what: str) -> Iterator[None]:
+        self.say(f"{name}: {what}")
+        start = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - start, 3)
+
+
+def run(
+    prepared: Prepared,
+    folder: RunFolder,
+    say: Callable[[str], None],
+    watch: Callable[[Progress], None],
+) -> Findings:
+    """Run every stage from search to report, in a folder that holds the resolved flow.
+
+    Trials that the folder's journal has are not made again.
+
+    Raises:
+        InfeasibleError: no candidate meets the wish on this board.
+        ToolError: the emitted C++ is not what the reference computes, or a tool failed.
+        InputError: a file cannot be written.
+    """
+    settings, dataset = prepared.settings, prepared.dataset
+    stage = _Stages(say)
+    with stage("search", f"{settings.search.trials} networks on {settings.board}"):
+        chosen, network, result = _search(prepared, folder, watch)
+    with stage("fit", "the best hardware for the chosen network"):
+        best, answer, timing = _fitted(prepared, network)
+        best.write(folder)
+    with stage("emit", f"HLS project in {folder.project}"):
+        write_project(folder.project, best.project(dataset))
+    with stage("validate", f"C simulation with {settings.data['validation']['tool']}"):
+        measured: Measurement = settings.build_member("validation").measure(folder.project)
+    with stage("test", f"{len(dataset.test)} test images by the integer reference"):
+        shares = {
+            "validation": accuracy(network, dataset.validation),
+            "test": accuracy(network, dataset.test),
+        }
+    folder.write_manifest(
+        {
+            "versions": _versions(),
+            "seed": settings.seed,
+            "dataset": dataset.record(),
+            "chosen": chosen.number,
+            "stop": result.stop.value,
+            "accuracy": shares,
+            "fit": asdict(FitSummary.of(answer)),
+            "network_digest": serialize.digest(network),
+            "validation": asdict(measured),
+            "seconds": stage.seconds,
+        }
+    )
+    findings = gather(folder, best, timing)
+    folder.write(report_files(findings))
+    if not measured.passed:
+        raise ToolError(f"{folder.project}: the C++ is not the reference: {measured.message}")
+    return findings
+
+
+def choose(trials: tuple[Trial, ...], objectives: tuple[Objective, ...], board: str) -> Trial:
+    """Return the feasible trial that is best in the first objective, then the next, and so on.
+
+    Raises:
+        InfeasibleError: no trial is feasible; says what the closest one misses, and how far.
+    """
+    feasible = [trial for trial in trials if trial.feasible]
+    if feasible:
+        return min(feasible, key=lambda trial: tuple(o.cost(trial.values) for o in objectives))
+    closest = min(trials, key=lambda trial: trial.violation)
+    missed = ", ".join(f"{what} by {share:.0%}" for what, share in closest.violations.items())
+    raise InfeasibleError(
+        f"none of {len(trials)} networks meets the wish on {board}; the closest (trial "
+        f"{closest.number}) misses {missed}; ask for less, for a larger board, or for more trials"
+    )
+
+
+def _search(
+    prepared: Prepared, folder: RunFolder, watch: Callable[[Progress], None]
+) -> tuple[Trial, Network, Result]:
+    settings, study = prepared.settings, prepared.study
+    budget = Budget(settings.search.trials, settings.search.seconds or float("inf"))
+    with Store.open(folder.trials, study.definition()) as store:
+        result = study.run(prepared.judge, budget, store, watch)
+        chosen = choose(result.trials, settings.objectives, settings.board)
+        artifact = store.artifact(chosen.number)
+    if artifact is None:
+        raise InputError(str(folder.trials), f"holds no network for trial {chosen.number}")
+    return chosen, unpack(artifact), result
+
+
+def _fitted(prepared: Prepared, network: Network) -> tuple[Best, Fit, Timing]:
+    """Return the network on its best design, with settled FIFOs, and that design's run."""
+    answer = prepared.judge.target.fit(network.graph)
+    design, timing = settle(answer.design)
+    return Best(prepared.settings, network, design), answer, timing
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions that decide a run's numbers."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
