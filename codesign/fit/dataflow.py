@@ -1,14 +1,14 @@
 """The best dataflow design of one network on one board, with proof.
 
-The interval is found by bisection over the cycle counts that options can have; at each, one
-integer programme decides whether the board holds a design of that interval. All programmes are
-solved to a gap of zero, so the answer is optimal, and the next shorter interval is proven not
-to fit.
+The interval is found by bisection over the cycle counts that options can have; at each it is
+decided whether the board holds a design of that interval: by prices where they suffice, else by
+an integer programme. Programmes are solved to a gap of zero, so the answer is optimal, and the
+next shorter interval is proven not to fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from codesign.design import Design
 from codesign.fit.depths import held_elements, input_depth
 from codesign.fit.options import Options, matrix, options, price, resize_costs
 from codesign.fit.programme import Choice, Edge, Layer, solve
+from codesign.fit.relaxation import Relaxation
 from codesign.hardware.board import Board
 from codesign.hardware.processes.receive import Receive
 from codesign.hardware.processes.send import Send
@@ -27,6 +28,9 @@ from codesign.hardware.wire import widest_lanes
 from codesign.network.graph import INPUT, Graph
 
 OBJECTIVES = ("interval", "resources")
+
+_Kept = tuple[Layer, NDArray[np.int64]]
+"""Some of a layer's options, and their numbers among all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Fit:
     shortage: Shortage | None
     """What keeps the interval from being shorter; None if nothing could make it so."""
     programmes: int
-    """Integer programmes solved."""
+    """Integer programmes that had to be solved."""
 
     @property
     def feasible(self) -> bool:
@@ -107,11 +111,11 @@ def fit(
     if not within:
         # even fully unrolled the network is slower than the wish: show the fastest
         within = [candidates[0]]
-    if problem.best(within[-1]) is None:
+    if not problem.feasible(within[-1]):
         return problem.infeasible(within[-1], clock_hz)
     if objective == "resources":
         return problem.answer(within[-1], clock_hz, None)
-    position = _first_feasible(within, lambda cycles: problem.best(cycles) is not None)
+    position = _first_feasible(within, problem.feasible)
     shorter = within[position - 1] if position else None
     return problem.answer(within[position], clock_hz, shorter)
 
@@ -132,6 +136,7 @@ class _Problem:
         totals = np.array([getattr(board.resources, name) for name in RESOURCES], np.float64)
         self.weights = np.where(totals > 0, 1 / np.maximum(totals, 1), 0.0)
         self.solved: dict[int, Choice | None] = {}
+        self.programmes = 0
 
     def intervals(self) -> list[int]:
         """Return every interval that a design can have, shortest first."""
@@ -141,16 +146,41 @@ class _Problem:
         counts |= {int(c) for edge in self.edges for c in edge.cycles}
         return sorted({least, *(c for c in counts if c >= least)})
 
+    def feasible(self, interval: int) -> bool:
+        """Return whether any design keeps `interval` within the budget."""
+        if interval in self.solved:
+            return self.solved[interval] is not None
+        layers, edges = self._restricted(interval)
+        affordable = self._affordable(layers)
+        if affordable is None:
+            return False
+        verdict = Relaxation([layer for layer, _ in affordable], edges, self.budget).feasible()
+        return self.best(interval) is not None if verdict is None else verdict
+
     def best(self, interval: int) -> Choice | None:
-        """Return the cheapest choice whose every process keeps `interval`, or None."""
+        """Return the cheapest choice whose every process keeps `interval`, or None.
+
+        Where the cheapest of all keeps the budget anyway, there is nothing left to prove;
+        otherwise an integer programme decides.
+        """
         if interval not in self.solved:
-            layers, edges = self._restricted(interval)
-            self.solved[interval] = (
-                solve([layer for layer, _ in layers], edges, self.budget, self.weights)
-                if self._may_fit(layers)
-                else None
-            )
+            self.solved[interval] = self._solve(interval)
         return self.solved[interval]
+
+    def _solve(self, interval: int) -> Choice | None:
+        layers, edges = self._restricted(interval)
+        affordable = self._affordable(layers)
+        if affordable is None:
+            return None
+        kept = [layer for layer, _ in affordable]
+        choice = Relaxation(kept, edges, self.budget).cheapest(self.weights)
+        if choice is None:
+            self.programmes += 1
+            choice = solve(kept, edges, self.budget, self.weights)
+        if choice is None:
+            return None
+        numbers = [int(own[o]) for o, (_, own) in zip(choice.options, affordable, strict=True)]
+        return replace(choice, options=tuple(numbers))
 
     def answer(self, interval: int, clock_hz: float, shorter: int | None) -> Fit:
         """Return the fit at an interval that is known to be feasible."""
@@ -163,20 +193,20 @@ class _Problem:
         )
         shortage = self._shortage(shorter) if shorter is not None else None
         bound = self.intervals()[0]
-        return Fit(design, reached, bound, {}, shortage, len(self.solved))
+        return Fit(design, reached, bound, {}, shortage, self.programmes)
 
     def infeasible(self, interval: int, clock_hz: float) -> Fit:
         """Return the design that exceeds the budget least, at the most permissive interval."""
         choice = self._closest(interval)
         design = self.design(choice, interval, clock_hz)
-        return Fit(design, interval, self.intervals()[0], self._excess(choice), None, 1)
+        return Fit(
+            design, interval, self.intervals()[0], self._excess(choice), None, self.programmes
+        )
 
     def design(self, choice: Choice, interval: int, clock_hz: float) -> Design:
         """Return a choice as a design, with the FIFO depths that its interval asks for."""
-        layers, _ = self._restricted(interval)
         engines, depths = {}, {}
-        for option, own, (_, kept) in zip(choice.options, self.layers, layers, strict=True):
-            number = int(kept[option])
+        for number, own in zip(choice.options, self.layers, strict=True):
             engines[own.node.name] = own.engine(number)
             for port, depth in enumerate(self._depths(own, interval)):
                 several = len(own.node.inputs) > 1
@@ -191,9 +221,7 @@ class _Problem:
             for tensor, held in zip(own.inputs, self.held[own.node.name], strict=True)
         ]
 
-    def _restricted(
-        self, interval: int
-    ) -> tuple[list[tuple[Layer, NDArray[np.int64]]], list[Edge]]:
+    def _restricted(self, interval: int) -> tuple[list[_Kept], list[Edge]]:
         """Return what keeps `interval`: layers with the numbers of their options, and edges."""
         layers = []
         for own in self.layers:
@@ -202,17 +230,22 @@ class _Problem:
             for tensor, depth in zip(own.inputs, self._depths(own, interval), strict=True):
                 fifo = resources.fifo_usage(depth, own.input_lanes * tensor.bits)
                 costs = costs + matrix(fifo, len(costs))
-            layers.append(
-                (Layer(costs[kept], own.input_lanes[kept], own.output_lanes[kept]), kept)
-            )
+            layers.append((Layer(costs[kept], own.input_lanes[kept], own.output_lanes[kept]), kept))
         return layers, [edge.within(interval) for edge in self.edges]
 
-    def _may_fit(self, layers: Sequence[tuple[Layer, NDArray[np.int64]]]) -> bool:
-        """Whether the least that every layer needs, each resource by itself, is there."""
-        if any(len(layer.costs) == 0 for layer, _ in layers):
-            return False
-        least = sum(layer.costs.min(axis=0) for layer, _ in layers)
-        return bool(np.all(least <= self.budget + 1e-6))
+    def _affordable(self, layers: Sequence[_Kept]) -> list[_Kept] | None:
+        """Return the options that the budget could pay for alone, or None if a layer has none.
+
+        The same goes for the least that all layers need of each resource.
+        """
+        kept = []
+        for layer, numbers in layers:
+            alone = np.flatnonzero(np.all(layer.costs <= self.budget + 1e-9, axis=1))
+            if len(alone) == 0:
+                return None
+            kept.append((layer.at(alone), numbers[alone]))
+        least = np.sum([layer.costs.min(axis=0) for layer, _ in kept], axis=0)
+        return kept if np.all(least <= self.budget + 1e-9) else None
 
     def _closest(self, interval: int) -> Choice:
         layers, edges = self._restricted(interval)
@@ -221,7 +254,9 @@ class _Problem:
         )
         if choice is None:
             raise ValueError(f"no design has an interval of {interval} cycles")
-        return choice
+        self.programmes += 1
+        numbers = [int(own[o]) for o, (_, own) in zip(choice.options, layers, strict=True)]
+        return replace(choice, options=tuple(numbers))
 
     def _excess(self, choice: Choice) -> dict[str, int]:
         units = np.maximum(self.budget, 1.0)
@@ -259,9 +294,7 @@ def _edges(graph: Graph, layers: Sequence[Options]) -> list[_PricedEdge]:
             source = index.get(name, -1)
             outside = np.array([widest_lanes(graph.input)])
             producer = outside if name == INPUT else layers[source].output_lanes
-            edges.append(
-                _priced(graph, name, source, sink, producer, layers[sink].input_lanes)
-            )
+            edges.append(_priced(graph, name, source, sink, producer, layers[sink].input_lanes))
     last = len(layers) - 1
     edges.append(
         _priced(graph, graph.nodes[-1].name, last, -1, layers[last].output_lanes, np.array([1]))
@@ -288,7 +321,7 @@ def _priced(
     return _PricedEdge(Edge(source, sink, pairs, costs), cycles)
 
 
-def _first_feasible(intervals: Sequence[int], feasible) -> int:  # type: ignore[no-untyped-def]
+def _first_feasible(intervals: Sequence[int], feasible: Callable[[int], bool]) -> int:
     """Return the position of the shortest feasible interval; the last one is known to be."""
     low, high = 0, len(intervals) - 1
     while low < high:

@@ -26,6 +26,10 @@ class Layer:
     input_lanes: NDArray[np.int64]
     output_lanes: NDArray[np.int64]
 
+    def at(self, numbers: NDArray[np.intp]) -> Layer:
+        """Return the layer with some of its options."""
+        return Layer(self.costs[numbers], self.input_lanes[numbers], self.output_lanes[numbers])
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
