@@ -165,7 +165,9 @@ def estimate(model: Path, changes: tuple[str, ...], as_json: bool) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
-@click.option("--to", type=click.Path(path_type=Path), help="Folder to write  [default: RUN/best/hls]")
+@click.option(
+    "--to", type=click.Path(path_type=Path), help="Folder to write  [default: RUN/best/hls]"
+)
 @_reported
 def emit(folder: Path, to: Path | None) -> None:
     """Write the HLS project of a run's best network from `best/design.yaml`, edited or not."""

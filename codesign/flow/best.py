@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from codesign.accuracy.dataset import Dataset
 from codesign.design import Design
 from codesign.emit.project import project
@@ -19,6 +16,7 @@ from codesign.flow.settings import Settings, resolve
 from codesign.load import read_yaml, yaml_text
 from codesign.network import onnx, serialize
 from codesign.network.network import Network
+from codesign.network.op import Integers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +66,7 @@ class Best:
         return Best(settings, network, design)
 
 
-def golden_images(network: Network, dataset: Dataset, count: int) -> NDArray[np.int64]:
+def golden_images(network: Network, dataset: Dataset, count: int) -> Integers:
     """Return the first `count` test images (0: all) as the network's input integers."""
     return network.quantize_input(dataset.test.images[: count or len(dataset.test)])
 

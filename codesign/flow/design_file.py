@@ -38,7 +38,9 @@ def to_tree(design: Design, board: str) -> Tree:
         "board": board,
         "clock_mhz": design.clock_hz / 1e6,
         "engines": {
-            node.name: {k: int(v) if v.isdigit() else v for k, v in knobs(design, node.name).items()}
+            node.name: {
+                k: int(v) if v.isdigit() else v for k, v in knobs(design, node.name).items()
+            }
             for node in design.graph
         },
         "fifo_depths": dict(design.depths),
@@ -60,8 +62,7 @@ def from_tree(data: Tree, graph: Graph, place: str) -> Design:
         if name not in known:
             raise InputError(f"{place}: engines.{name}", "is no layer", nearest(name, known))
     engines = {
-        node.name: _engine(graph, node, checked.engines.get(node.name, {}), place)
-        for node in graph
+        node.name: _engine(graph, node, checked.engines.get(node.name, {}), place) for node in graph
     }
     board = Board.load(checked.board)
     try:

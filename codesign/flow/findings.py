@@ -52,8 +52,6 @@ def gather(folder: RunFolder, best: Best, timing: Timing | None = None) -> Findi
     )
 
 
-
-
 def _validation(measured: dict[str, Any]) -> Validation:
     """Return what the report keeps of a stored measurement."""
     return Validation(

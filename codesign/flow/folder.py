@@ -143,4 +143,6 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:
-    return InputError(str(path), f"cannot be written ({error.strerror})", "free or permit the space")
+    return InputError(
+        str(path), f"cannot be written ({error.strerror})", "free or permit the space"
+    )

@@ -212,7 +212,9 @@ def _with_selectors(data: Tree, changes: list[str], place: str) -> Tree:
                 result[section][kind.selector] = value
         if kind.selector not in result[section]:
             problem = f"names no {kind.selector}"
-            raise InputError(f"{place}: {section}", problem, f"write {section}.{kind.selector}: ...")
+            raise InputError(
+                f"{place}: {section}", problem, f"write {section}.{kind.selector}: ..."
+            )
     return result
 
 
@@ -231,9 +233,10 @@ def _member(section: str, data: Mapping[str, Any]) -> type[Any]:
 
 def _schema(data: Tree) -> type[Any]:
     """Return the dataclass that a flow with these members must match."""
-    sections = []
+    sections: list[tuple[str, type[Any]]] = []
     for section in _KINDS:
         base = {"search": Search, "validation": Validation}.get(section)
+        fields: list[tuple[str, Any] | tuple[str, Any, Any]]
         fields = [(_KINDS[section].selector, str), *_member_fields(section, data)]
         cls = dataclasses.make_dataclass(
             section.title(),
@@ -243,7 +246,7 @@ def _schema(data: Tree) -> type[Any]:
             kw_only=True,
         )
         sections.append((section, cls))
-    plain = [
+    plain: list[tuple[str, Any] | tuple[str, Any, Any]] = [
         ("board", str),
         ("title", str, field(default="")),
         ("seed", int, field(default=0)),

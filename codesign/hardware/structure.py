@@ -153,7 +153,13 @@ class Structure:
 
     def names(self) -> dict[str, object]:
         """Return what the C++ twin may use, by name."""
-        named = (*self.reads, *self.writes, self.loop, *self.buffers, *self.multipliers)
+        named: tuple[Stream | Loop | Buffer | Multipliers, ...] = (
+            *self.reads,
+            *self.writes,
+            self.loop,
+            *self.buffers,
+            *self.multipliers,
+        )
         return {part.name: part for part in named} | dict(self.facts)
 
 

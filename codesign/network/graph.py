@@ -72,7 +72,8 @@ class Graph:
                 raise ValueError(f"{node.name}: computes {shape}, declared {node.output.shape}")
             resolved.append(_resolve(node, sources))
             known[node.name] = node.output
-        unread = set(known) - {n for node in self.nodes for n in node.inputs} - {self.nodes[-1].name}
+        read = {name for node in self.nodes for name in node.inputs}
+        unread = set(known) - read - {self.nodes[-1].name}
         if unread:
             raise ValueError(f"{self.name}: nothing reads {sorted(unread)}")
         object.__setattr__(self, "nodes", tuple(resolved))

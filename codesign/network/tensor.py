@@ -54,4 +54,9 @@ class Tensor:
 
 def signed_bits(low: int, high: int) -> int:
     """Return the fewest two's complement bits that hold every integer of `low .. high`."""
-    return 1 + max(int(high).bit_length() if high >= 0 else 0, (~int(low)).bit_length() if low < 0 else 0)
+    return 1 + max(_magnitude_bits(int(low)), _magnitude_bits(int(high)))
+
+
+def _magnitude_bits(value: int) -> int:
+    """Return the bits beside the sign bit: -8 needs as many as 7."""
+    return (value if value >= 0 else ~value).bit_length()

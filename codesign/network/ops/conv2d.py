@@ -38,10 +38,11 @@ class Conv2d(Op):
         assert weights is not None
         (maps,) = inputs
         patches = self.window.patches(maps)
-        count, channels, rows, columns = patches.shape[:4]
+        count, _, rows, columns = patches.shape[:4]
         left = patches.transpose(0, 2, 3, 1, 4, 5).reshape(count * rows * columns, -1)
         flat = weights.reshape(self.outputs, -1)
-        bound = int(np.abs(flat.astype(np.int64)).sum(axis=1).max()) * int(np.abs(maps).max(initial=0))
+        largest = int(np.abs(maps).max(initial=0))
+        bound = int(np.abs(flat.astype(np.int64)).sum(axis=1).max()) * largest
         sums = exact_matmul(left, flat.T, bound)
         return sums.reshape(count, rows, columns, self.outputs).transpose(0, 3, 1, 2)
 

@@ -1,5 +1,0 @@
-"""`python -m codesign`."""
-
-from codesign.cli import main
-
-main()
