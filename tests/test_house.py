@@ -22,7 +22,7 @@ TABLE_LINES = 75
 
 KNOWS = {
     "click": ("cli",),
-    "jinja2": ("emit.",),
+    "jinja2": ("emit.", "report."),
     "onnx": ("network.onnx",),
     "onnxruntime": ("validate.",),
     "onnxslim": ("network.onnx",),

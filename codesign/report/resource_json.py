@@ -1,0 +1,137 @@
+"""The resource fit as JSON values, for `resource_fit.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codesign.hardware.interval import Interval
+from codesign.report.breakdown import (
+    FifoRow,
+    LayerRow,
+    ResourceRow,
+    beside_layers,
+    fifo_rows,
+    layer_rows,
+    process_interval,
+    resource_rows,
+    slowest_processes,
+)
+from codesign.report.explain import CAVEATS, misses, remedies, sources, verdict
+from codesign.report.findings import Findings, WishCheck
+from codesign.report.performance import performance
+
+SCHEMA = 1
+
+
+def resource_tree(findings: Findings) -> dict[str, Any]:
+    """Return everything about the fit as JSON values: SI units in the names, counts bare."""
+    estimate, design = findings.estimate, findings.design
+    slowest = slowest_processes(findings)
+    return {
+        "schema": SCHEMA,
+        "title": findings.title,
+        "verdict": verdict(findings),
+        "fits": findings.fits,
+        "wish_met": findings.wish_met,
+        "level": "implementation",
+        "calibrated": False,
+        "board": {
+            "name": findings.board.name,
+            "title": findings.board.title,
+            "part": findings.board.part,
+        },
+        "clock_hz": design.clock_hz,
+        "resources": {row.name: _resource_tree(row) for row in resource_rows(findings)},
+        "violations": {
+            violation.resource: {
+                "needed": violation.needed,
+                "allowed": violation.allowed,
+                "excess": violation.excess,
+            }
+            for violation in estimate.violations
+        },
+        "performance": {
+            "simulated": estimate.simulated,
+            **{row.name: _interval_tree(row.range) for row in performance(findings)},
+        },
+        "fit": {
+            "interval_cycles": findings.fit.interval,
+            "bound_cycles": findings.fit.bound,
+            "excess": dict(findings.fit.excess),
+            "advice": findings.fit.advice,
+        },
+        "bottleneck": {
+            "cycles": process_interval(slowest[0]),
+            "processes": [instance.name for instance in slowest],
+            "layers": [row.layer.name for row in layer_rows(findings) if row.bottleneck],
+        },
+        "layers": [_layer_tree(row) for row in layer_rows(findings)],
+        "beside_layers": beside_layers(findings),
+        "fifos": [_fifo_tree(row) for row in fifo_rows(findings)],
+        "accuracies": {
+            split: {"value": value, "images": findings.images.get(split)}
+            for split, value in findings.accuracies.items()
+        },
+        "wish": [_wish_tree(check) for check in findings.wish_checks],
+        "misses": list(misses(findings)),
+        "remedies": list(remedies(findings)),
+        "caveats": list(CAVEATS),
+        "sources": sources(findings),
+    }
+
+
+def _interval_tree(interval: Interval) -> dict[str, float]:
+    return {"low": interval.low, "value": interval.value, "high": interval.high}
+
+
+def _resource_tree(row: ResourceRow) -> dict[str, Any]:
+    return {
+        "used": row.used,
+        "low": row.low,
+        "high": row.high,
+        "csynth": row.csynth,
+        "board": row.total,
+        "ceiling": row.ceiling,
+        "allowed": row.allowed,
+        "share": row.share,
+        "margin": row.margin,
+        "state": row.state,
+    }
+
+
+def _layer_tree(row: LayerRow) -> dict[str, Any]:
+    return {
+        "name": row.layer.name,
+        "operator": row.operator,
+        "shape": list(row.layer.shape),
+        "bits": row.bits,
+        "macs": row.layer.macs,
+        "knobs": dict(row.layer.knobs),
+        "cycles": row.layer.cycles,
+        "share_of_interval": row.share,
+        "bottleneck": row.bottleneck,
+        "resources": dict(row.usage),
+    }
+
+
+def _fifo_tree(row: FifoRow) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "source": row.source,
+        "sink": row.sink,
+        "depth_words": row.depth,
+        "word_bits": row.bits,
+        "memory": row.memory,
+        "lut": row.lut,
+        "bram18": row.bram18,
+        "fullest_words": row.fullest,
+    }
+
+
+def _wish_tree(check: WishCheck) -> dict[str, Any]:
+    return {
+        "constraint": check.constraint.text,
+        "value": check.value,
+        "met": check.met,
+        "margin": check.margin,
+    }
