@@ -1,0 +1,191 @@
+"""Small graphs that take every hardware template to its corners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from codesign.design import Design
+from codesign.fit.options import template_of
+from codesign.hardware.board import Board
+from codesign.network.graph import INPUT, Graph, Node
+from codesign.network.op import Op
+from codesign.network.ops.add import Add
+from codesign.network.ops.conv2d import Conv2d
+from codesign.network.ops.dense import Dense
+from codesign.network.ops.pool2d import Pool2d
+from codesign.network.tensor import Tensor
+from codesign.network.windows import Window
+
+
+def unsigned(*shape: int, bits: int = 4) -> Tensor:
+    return Tensor(shape, bits, signed=False)
+
+
+def signed(*shape: int, bits: int = 4) -> Tensor:
+    return Tensor(shape, bits, signed=True)
+
+
+def single(op: Op, source: Tensor, bits: int, is_signed: bool, multiplier_bits: int) -> Graph:
+    """Return a graph of one node."""
+    output = Tensor(op.output_shape([source.shape]), bits, is_signed)
+    return Graph("case", source, (Node("node", op, (INPUT,), output, multiplier_bits),))
+
+
+GEOMETRIES: tuple[tuple[Window, tuple[int, int]], ...] = (
+    (Window((3, 3), (1, 1), (1, 1, 1, 1)), (5, 4)),  # same size
+    (Window((3, 3)), (3, 3)),  # covers the map
+    (Window((3, 3), (2, 2), (1, 1, 1, 1)), (5, 5)),
+    (Window((3, 3), (2, 2), (0, 1, 1, 0)), (6, 5)),  # asymmetric padding
+    (Window((2, 3), (1, 2), (1, 0, 0, 2)), (4, 6)),
+    (Window((3, 2), (3, 1), (2, 1, 1, 0)), (7, 3)),
+    (Window((2, 2), (3, 3)), (8, 8)),  # rows and columns that no window needs
+    (Window((2, 2), (3, 2)), (7, 5)),
+    (Window((1, 1), (2, 2)), (5, 5)),
+    (Window((1, 1), (3, 3)), (7, 8)),
+    (Window((1, 1)), (2, 3)),  # no window at all
+    (Window((1, 1)), (1, 1)),
+    (Window((3, 3), (1, 1), (1, 1, 1, 1)), (1, 1)),  # one pixel, mostly padding
+    (Window((4, 4), (2, 2), (3, 2, 3, 3)), (2, 1)),  # kernel larger than the map
+    (Window((5, 5), (1, 1), (2, 2, 2, 2)), (3, 2)),
+    (Window((5, 3), (3, 1), (4, 2, 4, 2)), (2, 2)),
+    (Window((3, 1), (2, 1), (2, 0, 0, 0)), (4, 2)),
+    (Window((2, 5), (1, 3), (0, 4, 1, 4)), (1, 9)),
+)
+
+
+def convolutions() -> Iterator[Graph]:
+    """Every geometry, with signs, widths and requantisers in turn."""
+    requantisers = ((8, 1), (5, 8), (3, 1), (4, 16))
+    for number, (window, size) in enumerate(GEOMETRIES):
+        channels, outputs = ((6, 4), (2, 3), (3, 2), (4, 2))[number % 4]
+        is_signed = number % 3 == 1
+        bits, multiplier_bits = requantisers[number % len(requantisers)]
+        source = Tensor((channels, *size), 1 + number % 8, is_signed)
+        op = Conv2d(channels, outputs, window, 2 + number % 7)
+        yield single(op, source, bits, number % 2 == 1, multiplier_bits)
+    yield single(Conv2d(4, 4, Window((2, 2)), 3), signed(4, 3, 3), 24, True, 0)
+
+
+def dense_layers() -> Iterator[Graph]:
+    """Vectors and maps; all requantisers."""
+    yield single(Dense(12, 6, 8), unsigned(12, bits=8), 32, True, 0)
+    yield single(Dense(12, 6, 4), signed(3, 2, 2), 8, False, 1)
+    yield single(Dense(8, 4, 2), unsigned(2, 2, 2, bits=1), 3, True, 8)
+    yield single(Dense(1, 5, 5), signed(1, bits=7), 6, True, 16)
+    yield single(Dense(9, 1, 3), unsigned(1, 3, 3, bits=2), 4, True, 1)
+    yield single(Dense(4, 30, 3), signed(4, bits=3), 3, True, 1)
+
+
+def pools() -> Iterator[Graph]:
+    """Maxima, averages and global averages; with and without requantisation."""
+    for number, (window, size) in enumerate(GEOMETRIES):
+        channels = (4, 2, 3, 6)[number % 4]
+        source = Tensor((channels, *size), 2 + number % 7, number % 2 == 1)
+        yield single(Pool2d("max", window), source, source.bits, source.signed, 0)
+        multiplier_bits = (1, 8, 16)[number % 3]
+        yield single(Pool2d("average", window), source, 4, number % 2 == 1, multiplier_bits)
+    yield single(Pool2d("max", Window((2, 2), (2, 2))), signed(4, 4, 4, bits=6), 3, True, 1)
+    yield single(Pool2d("average", Window((2, 2))), signed(4, 2, 2, bits=6), 16, True, 0)
+
+
+def additions() -> Iterator[Graph]:
+    """Two inputs of different types; both requantisers."""
+    yield _addition(unsigned(6, 3, 2, bits=3), signed(6, 3, 2, bits=5), 4, True, 1)
+    yield _addition(signed(4, 2, 2, bits=8), unsigned(4, 2, 2, bits=8), 5, False, 8)
+    yield _addition(unsigned(4, 1, 1, bits=2), unsigned(4, 1, 1, bits=6), 3, False, 16)
+
+
+def _addition(
+    left: Tensor, right: Tensor, bits: int, is_signed: bool, multiplier_bits: int
+) -> Graph:
+    nodes = (
+        Node("other", Pool2d("max", Window((1, 1))), (INPUT,), right, 1),
+        Node(
+            "node", Add(4), (INPUT, "other"), Tensor(left.shape, bits, is_signed), multiplier_bits
+        ),
+    )
+    return Graph("case", left, nodes)
+
+
+def random_graph(random: np.random.Generator, layers: int = 4) -> Graph:
+    """Return a small network: convolutions, pools and residuals at random, then a dense layer."""
+    chosen = _Growing(random)
+    while len(chosen.nodes) < layers:
+        random.choice([chosen.convolve, chosen.convolve, chosen.pool, chosen.add])()
+    chosen.classify()
+    return Graph("random", chosen.input, tuple(chosen.nodes))
+
+
+class _Growing:
+    """A network that grows by one layer (or one residual block) at its end."""
+
+    def __init__(self, random: np.random.Generator) -> None:
+        self.random = random
+        shape = (self.number(1, 3), self.number(3, 7), self.number(3, 7))
+        self.input = Tensor(shape, self.number(1, 8), bool(random.integers(2)))
+        self.nodes: list[Node] = []
+
+    def number(self, low: int, high: int) -> int:
+        return int(self.random.integers(low, high + 1))
+
+    @property
+    def end(self) -> tuple[str, Tensor]:
+        return (self.nodes[-1].name, self.nodes[-1].output) if self.nodes else (INPUT, self.input)
+
+    def convolve(self, same_size: bool = False) -> None:
+        name, source = self.end
+        kernel = (self.number(1, 3), self.number(1, 3))
+        stride = (1, 1) if same_size else (self.number(1, 2), self.number(1, 2))
+        top, left = (kernel[0] - 1) // 2, (kernel[1] - 1) // 2
+        padding = (top, left, kernel[0] - 1 - top, kernel[1] - 1 - left)
+        outputs = source.channels if same_size else self.number(1, 6)
+        op = Conv2d(source.channels, outputs, Window(kernel, stride, padding), self.number(2, 8))
+        self._append("conv", op, (name,), source)
+
+    def pool(self) -> None:
+        name, source = self.end
+        kernel = (min(2, source.shape[1]), min(2, source.shape[2]))
+        window = Window(kernel, (self.number(1, 2), self.number(1, 2)))
+        self._append(
+            "pool", Pool2d(str(self.random.choice(["max", "average"])), window), (name,), source
+        )
+
+    def add(self) -> None:
+        shortcut, source = self.end
+        self.convolve(same_size=True)
+        self._append("add", Add(self.number(2, 5)), (shortcut, self.end[0]), source)
+
+    def classify(self) -> None:
+        name, source = self.end
+        op = Dense(source.elements, self.number(2, 5), self.number(2, 8))
+        output = Tensor((op.outputs,), 32, signed=True)
+        self.nodes.append(Node("dense", op, (name,), output, 0))
+
+    def _append(self, kind: str, op: Op, inputs: tuple[str, ...], source: Tensor) -> None:
+        shape = op.output_shape([source.shape] * len(inputs))
+        output = Tensor(shape, self.number(2, 8), bool(self.random.integers(2)))
+        multiplier_bits = int(self.random.choice([1, 8, 16]))
+        self.nodes.append(Node(f"{kind}{len(self.nodes)}", op, inputs, output, multiplier_bits))
+
+
+def random_design(
+    graph: Graph, random: np.random.Generator, board: str = "zcu104", clock_hz: float = 200e6
+) -> Design:
+    """Return a graph on engines with knobs drawn at random."""
+    engines = {}
+    for node in graph:
+        template, inputs = template_of(type(node.op)), graph.inputs(node)
+        knobs = template.space(node, inputs).sample(random)
+        engines[node.name] = template.of(node, inputs, knobs)  # type: ignore[arg-type]
+    return Design(graph, Board.load(board), clock_hz, engines)
+
+
+CASES: dict[str, tuple[Graph, ...]] = {
+    "conv2d": tuple(convolutions()),
+    "dense": tuple(dense_layers()),
+    "pool2d": tuple(pools()),
+    "add": tuple(additions()),
+}
+"""By hardware template; a template without cases fails its contract test."""

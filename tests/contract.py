@@ -1,0 +1,71 @@
+"""What any run of a process must agree with: its own structure, and what was expected of it."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import hls
+import numpy as np
+
+from codesign.cost.pipeline import schedule
+from codesign.design import Instance
+from codesign.hardware.structure import Role, Structure
+
+
+def check_run(run: hls.Run, outcome: hls.Outcome) -> None:
+    """Compare one engine's run with its structure and with the reference."""
+    for place, instance in enumerate(run.instances):
+        structure = instance.process.structure()
+        check_counts(run, instance, structure, outcome)
+        reads, writes = schedule(structure.phases)
+        for got in outcome.reads[place]:
+            assert np.array_equal(got, np.tile(reads, run.images)), f"reads of {run.label}"
+        for got in outcome.writes[place]:
+            assert np.array_equal(got, np.tile(writes, run.images)), f"writes of {run.label}"
+        for stream, words in zip(structure.writes, outcome.words[place], strict=True):
+            assert len(words) == int(stream.words) * run.images, f"{stream} of {run.label}"
+    for expected, got in zip(run.expected, outcome.words[-1], strict=True):
+        assert np.array_equal(got, expected), run.label
+
+
+def check_counts(
+    run: hls.Run, instance: Instance, structure: Structure, outcome: hls.Outcome
+) -> None:
+    """Compare counted trips and multiplications with the declared ones."""
+    declared = {"trips": int(structure.loop.trips)}
+    declared |= {group.name: int(group.count * group.uses) for group in structure.multipliers}
+    counted = {
+        what: count // run.images
+        for (name, what), count in ((key.split(), n) for key, n in outcome.counts.items())
+        if name == instance.name
+    }
+    assert counted == declared, run.label
+    assert all(count % run.images == 0 for count in outcome.counts.values()), run.label
+
+
+def check_declarations(run: hls.Run) -> None:
+    """Find every priced buffer in the C++, with its size, and none that is not there."""
+    for instance, learned in zip(run.instances, run.learned, strict=True):
+        text = hls.process_source(instance, learned)
+        structure = instance.process.structure()
+        for buffer in structure.buffers:
+            size = buffer.lanes if buffer.role is Role.REGISTER else buffer.words
+            declared = f" {buffer.name}[{size}]" in text
+            assert declared == bool(buffer.when), f"{buffer} of {run.label}"
+        assert text.count("PIPELINE II=") == 1
+        assert f"PIPELINE II={structure.loop.ii}" in text
+
+
+def at(value: Any, number: int, points: int) -> Any:
+    """Return entry `number` of every array of `points` entries in a tree of dataclasses."""
+    if isinstance(value, np.ndarray):
+        return np.broadcast_to(value, points)[number].item()
+    if isinstance(value, tuple):
+        return tuple(at(item, number, points) for item in value)
+    if isinstance(value, dict):
+        return {key: at(item, number, points) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {f.name: at(getattr(value, f.name), number, points) for f in fields(value)}
+        return type(value)(**parts)
+    return value

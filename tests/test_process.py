@@ -1,0 +1,152 @@
+"""The contract of every process: names, loops, phases, and the plumbing between engines.
+
+What engines compute is the business of `test_template`; here are the processes that no template
+places: ports, forks and width conversions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from math import gcd
+from pathlib import Path
+
+import hls
+import numpy as np
+import pytest
+from cases import CASES
+from contract import at, check_declarations, check_run
+
+from codesign import load
+from codesign.emit.render import source, used_names
+from codesign.fit.options import template_of
+from codesign.hardware.process import Process
+from codesign.hardware.processes.fork import Fork
+from codesign.hardware.processes.receive import Receive
+from codesign.hardware.processes.resize import Resize
+from codesign.hardware.processes.send import Send
+from codesign.hardware.structure import Structure
+from codesign.hardware.wire import beat_bits, element_bytes
+from codesign.network.op import Integers
+from codesign.network.tensor import Tensor
+from codesign.space import divisors
+
+PROCESSES = load.names("hardware.processes")
+IMAGES = 2
+TENSORS = (
+    Tensor((12, 1, 2), 3, False),
+    Tensor((12,), 8, True),
+    Tensor((6, 2, 1), 1, False),
+    Tensor((4,), 16, True),
+    Tensor((5,), 30, True),
+)
+
+
+def plumbing() -> Iterator[hls.Run]:
+    """Every process between engines, with random elements; what goes in comes out."""
+    random = np.random.default_rng(0)
+    for number, tensor in enumerate(TENSORS):
+        values = random.integers(tensor.low, tensor.high + 1, (IMAGES, tensor.elements))
+        values[0, 0], values[1, -1] = tensor.low, tensor.high
+        widths = divisors(tensor.channels)
+        for lanes in widths:
+            words = values.reshape(-1, lanes)
+            name = f"p{number}_{lanes}"
+            fork = Fork(tensor, lanes)
+            yield hls.plumbing(name, fork, [words], [words, words], IMAGES)
+            for wider in widths:
+                resize = Resize(tensor, lanes, wider)
+                other = values.reshape(-1, wider)
+                yield hls.plumbing(f"{name}_{wider}", resize, [words], [other], IMAGES)
+            if beat_bits(lanes, tensor.bits) <= 64:
+                receive = Receive(tensor, lanes)
+                yield hls.plumbing(name, receive, [beats(words, tensor)], [words], IMAGES)
+        flat = values.reshape(-1, 1)
+        unsigned = flat % (1 << 8 * element_bytes(tensor.bits))
+        yield hls.plumbing(f"p{number}", Send(tensor), [flat], [unsigned], IMAGES)
+
+
+def beats(words: Integers, tensor: Tensor) -> Integers:
+    """Return words `[n, lanes]` as beats `[n, 1]`: lane 0 in the lowest bytes."""
+    size = element_bytes(tensor.bits)
+    packed = np.zeros((len(words), 8), np.uint8)
+    for lane in range(words.shape[1]):
+        little_endian = words[:, lane].astype("<i8").view(np.uint8).reshape(-1, 8)
+        packed[:, lane * size : (lane + 1) * size] = little_endian[:, :size]
+    return packed.view("<i8")
+
+
+@cache
+def processes() -> tuple[Process, ...]:
+    """Return at least one of every process: from every engine of small spaces, and plumbing."""
+    found: list[Process] = [run.instances[0].process for run in plumbing()]
+    for graphs in CASES.values():
+        for graph in graphs:
+            for node in graph:
+                inputs = graph.inputs(node)
+                template = template_of(type(node.op))
+                space = template.space(node, inputs)
+                for number in {0, space.size // 2, space.size - 1}:
+                    found += template.of(node, inputs, space.at(number)).processes()
+    return tuple(found)
+
+
+def of_kind(kind: str) -> list[Structure]:
+    return [process.structure() for process in processes() if process.kind == kind]
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+def test_cpp_uses_the_names_that_the_structure_offers(kind: str) -> None:
+    """A name that only some variants of an operator have is still used by one of them."""
+    variants = of_kind(kind)
+    assert variants, f"add a case that makes a {kind} process"
+    parameters = next(process.parameters for process in processes() if process.kind == kind)
+    offered = {"name", *parameters}.union(*(structure.names() for structure in variants))
+    assert used_names(f"processes/{kind}.cpp.j2") == offered
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+def test_a_kernel_has_no_loop_that_nobody_counts(kind: str) -> None:
+    text = source(f"processes/{kind}.cpp.j2")
+    assert not re.search(r"\b(for|while|do|goto)\b *[({]", text)
+    assert text.count("hls.loop(") == text.count("hls.end(") == 1
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+def test_phases_sum_to_trips_and_words(kind: str) -> None:
+    for structure in of_kind(kind):
+        parts = [(int(phase.times), part) for phase in structure.phases for part in phase.parts]
+        assert sum(times * int(part.cycles) for times, part in parts) == structure.loop.trips
+        reads = sum(times * int(part.reads) for times, part in parts)
+        writes = sum(times * int(part.writes) for times, part in parts)
+        assert all(stream.words == reads for stream in structure.reads)
+        assert all(stream.words == writes for stream in structure.writes)
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+def test_multipliers_and_adders_work_at_most_once_a_cycle(kind: str) -> None:
+    for structure in of_kind(kind):
+        groups = (*structure.multipliers, *structure.adders)
+        assert all(group.uses <= structure.loop.trips for group in groups)
+
+
+@pytest.mark.needs_gxx
+def test_plumbing_passes_every_element_on(tmp_path: Path) -> None:
+    runs = list(plumbing())
+    for run in runs:
+        check_declarations(run)
+    for run, outcome in zip(runs, hls.execute(runs, tmp_path / "cpp"), strict=True):
+        check_run(run, outcome)
+
+
+def test_resize_moves_the_greatest_common_chunk_per_cycle() -> None:
+    tensor = Tensor((12, 3, 1), 4, False)
+    wide, narrow = (grid.ravel() for grid in np.meshgrid(divisors(12), divisors(12)))
+    every = Resize(tensor, wide, narrow).structure()
+    for number, (lanes_in, lanes_out) in enumerate(
+        zip(wide.tolist(), narrow.tolist(), strict=True)
+    ):
+        one = Resize(tensor, lanes_in, lanes_out).structure()
+        assert one.loop.trips == 36 // gcd(lanes_in, lanes_out)
+        assert at(every, number, wide.size) == one

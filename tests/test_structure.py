@@ -1,0 +1,80 @@
+"""The vocabulary of structures."""
+
+from __future__ import annotations
+
+from math import ceil, log2
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codesign.hardware.structure import (
+    Buffer,
+    Loop,
+    Multipliers,
+    Part,
+    Phase,
+    Role,
+    Stream,
+    Structure,
+    ceil_div,
+    ceil_log2,
+)
+
+
+def test_trips_are_the_product_of_the_bounds() -> None:
+    assert Loop("nest", {"row": 3, "column": 4, "step": 5}, stages=2).trips == 60
+    assert Loop("once", {}, stages=2).trips == 1
+    folds = np.array([1, 2, 4])
+    assert np.array_equal(Loop("nest", {"pixel": 5, "fold": folds}, stages=2).trips, 5 * folds)
+
+
+def test_names_are_those_of_the_parts() -> None:
+    source = Stream("source", 2, 8, False, 10)
+    results = Stream("results", 1, 4, True, 5)
+    loop = Loop("nest", {"t": 10}, stages=3)
+    table = Buffer("table", 4, 2, 8, True, Role.CONSTANT)
+    products = Multipliers("products", 2, 8, 8, 10)
+    structure = Structure(
+        reads=(source,),
+        writes=(results,),
+        loop=loop,
+        phases=(Phase(1, (Part(10, 10, 5),)),),
+        buffers=(table,),
+        multipliers=(products,),
+        facts={"pad_value": -8},
+    )
+    assert structure.names() == {
+        "source": source,
+        "results": results,
+        "nest": loop,
+        "table": table,
+        "products": products,
+        "pad_value": -8,
+    }
+
+
+@given(st.integers(0, 10**9), st.integers(1, 10**6))
+def test_ceil_div_rounds_up(numerator: int, denominator: int) -> None:
+    quotient = ceil_div(numerator, denominator)
+    assert (quotient - 1) * denominator < numerator <= quotient * denominator
+    assert np.array_equal(ceil_div(np.array([numerator]), denominator), [quotient])
+
+
+@given(st.integers(1, 1 << 40))
+def test_ceil_log2_counts_the_levels_of_a_tree(leaves: int) -> None:
+    levels = ceil_log2(leaves)
+    assert isinstance(levels, int)
+    assert leaves <= 1 << levels
+    assert levels == 0 or leaves > 1 << (levels - 1)
+
+
+def test_ceil_log2_takes_arrays() -> None:
+    leaves = np.array([1, 2, 3, 4, 5, 1024, 1025])
+    assert ceil_log2(leaves).tolist() == [ceil(log2(n)) for n in leaves.tolist()]
+
+
+@pytest.mark.parametrize(("leaves", "levels"), [(1, 0), (2, 1), (3, 2), (4, 2), (9, 4)])
+def test_ceil_log2_by_hand(leaves: int, levels: int) -> None:
+    assert ceil_log2(leaves) == levels
