@@ -15,6 +15,9 @@ from codesign import __version__
 from codesign.errors import CodesignError
 
 if TYPE_CHECKING:
+    from codesign.flow.folder import RunFolder
+    from codesign.flow.prepare import Prepared
+    from codesign.report.findings import Findings
     from codesign.search.study import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -209,25 +212,31 @@ def report(folder: Path, as_json: bool) -> None:
     from codesign.flow.again import report_again
 
     opened = RunFolder.open(folder)
-    text = report_again(opened)
-    click.echo((opened.path / "resource_fit.json").read_text() if as_json else text)
+    findings = report_again(opened)
+    _print_result(findings, opened, as_json)
 
 
-def _go(prepared: Any, folder: Any, as_json: bool) -> None:
+def _go(prepared: Prepared, folder: RunFolder, as_json: bool) -> None:
     """Run a prepared flow in its folder, with progress on the screen."""
     from codesign.flow.run import run as run_flow
 
     screen = _Screen(quiet=as_json, trials=prepared.settings.search.trials)
     screen.say(f"run {folder.path}")
     try:
-        done = run_flow(prepared, folder, screen.say, screen.watch)
+        findings = run_flow(prepared, folder, screen.say, screen.watch)
     except KeyboardInterrupt:
         click.echo(f"\nstopped; 'codesign resume {folder.path}' goes on", err=True)
         sys.exit(130)
+    _print_result(findings, folder, as_json)
+
+
+def _print_result(findings: Findings, folder: RunFolder, as_json: bool) -> None:
+    from codesign.report.summary import summary
+
     if as_json:
-        click.echo((folder.path / "resource_fit.json").read_text())
+        click.echo((folder.path / "resource_fit.json").read_text(), nl=False)
     else:
-        click.echo(done)
+        click.echo(summary(findings, folder.path))
 
 
 class _Screen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from codesign.report.write import report_files
 from codesign.search.store import Store
 from codesign.search.study import Budget, Progress, Result
 from codesign.search.trial import Objective, Trial
+from codesign.search.workers import workers
 from codesign.validate.measurement import Measurement
 
 _PACKAGES = ("codesign", "numpy", "scipy", "torch", "optuna", "onnx", "scikit-learn")
@@ -120,8 +122,13 @@ def _search(
 ) -> tuple[Trial, Network, Result]:
     settings, study = prepared.settings, prepared.study
     budget = Budget(settings.search.trials, settings.search.seconds or float("inf"))
-    with Store.open(folder.trials, study.definition()) as store:
-        result = study.run(prepared.judge, budget, store, watch)
+    wanted = settings.search.workers or os.cpu_count() or 1
+    count = min(wanted, settings.search.batch, settings.search.trials)
+    with (
+        Store.open(folder.trials, study.definition()) as store,
+        workers(prepared.judge, count) as pool,
+    ):
+        result = study.run(prepared.judge, budget, store, watch, pool)
         chosen = choose(result.trials, settings.objectives, settings.board)
         artifact = store.artifact(chosen.number)
     if artifact is None:

@@ -8,6 +8,7 @@ then every key is checked against the members that they name.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
@@ -71,12 +72,16 @@ class Search:
     trials: int = 32
     batch: int = 8
     seconds: float | None = None
+    workers: int = 0
+    """Processes that evaluate side by side; 0 means one per core. They change no result."""
     objectives: tuple[str, ...] = ("max accuracy", "min latency_s", "min energy_j")
     """The run's choice is the front's best in the first; the others break ties, in order."""
 
     def __post_init__(self) -> None:
         if self.trials < 1 or self.batch < 1:
             raise ValueError("trials and batch are at least 1")
+        if self.workers < 0:
+            raise ValueError(f"workers are at least 0, got {self.workers}")
         if self.seconds is not None and self.seconds <= 0:
             raise ValueError(f"seconds are positive, got {self.seconds}")
 
@@ -163,7 +168,7 @@ def resolve(data: Mapping[str, Any], assignments: Iterable[str], place: str) -> 
     data = override(data, changes, cls)
     if wishes:
         data["wish"] = [*data.get("wish", []), *wishes]
-    checked = build(cls, data, place)
+    checked = build(cls, data, f"{place} with the command line" if changes else place)
     plain = {"schema": SCHEMA, **_plain(checked)}
     return Settings(
         data=plain,
@@ -182,11 +187,15 @@ def resolve(data: Mapping[str, Any], assignments: Iterable[str], place: str) -> 
 
 
 def split_wishes(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the `key=value` changes and the `quantity>=bound` wishes of a command line."""
+    """Return the `key=value` changes and the `quantity>=bound` wishes of a command line.
+
+    The sign that comes first decides: `wish=[fps>=9]` is a change, and `fps>9` a wrong wish.
+    """
     changes: list[str] = []
     wishes: list[str] = []
     for text in arguments:
-        (wishes if "<=" in text or ">=" in text else changes).append(text)
+        sign = re.search("[=<>]", text)
+        (wishes if sign and sign[0] in "<>" else changes).append(text)
     return changes, wishes
 
 

@@ -11,7 +11,8 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -20,10 +21,9 @@ from codesign.errors import InputError, MemberError, nearest
 from codesign.search import pareto
 from codesign.search.store import Store
 from codesign.search.strategy import Strategy
-from codesign.search.trial import Constraint, Objective, Outcome, Trial, violations
+from codesign.search.trial import Constraint, Evaluate, Objective, Outcome, Trial, violations
+from codesign.search.workers import work
 from codesign.space import Point, Space, Value
-
-Evaluate = Callable[[Point, int, int], Outcome]  # point, trial number, seed of this trial
 
 
 def point_key(point: Point) -> str:
@@ -141,8 +141,12 @@ class Study:
         budget: Budget,
         store: Store,
         watch: Watch | None = None,
+        pool: Executor | None = None,
     ) -> Result:
         """Search until the budget is spent; every trial is stored before it is reported.
+
+        With a `pool` (see `codesign.search.workers`) the points of a batch are evaluated side by
+        side; the result is the same.
 
         An exception, KeyboardInterrupt included, passes through: the store then holds the
         trials made so far, and the next `run` on it makes those that an undisturbed run
@@ -154,12 +158,13 @@ class Study:
             MemberError: the strategy asks for what is no point of the space.
         """
         strategy = self.strategy(self.space, self.objectives, self.seed, self.options)
-        search = _Search(self, evaluate, budget, store, watch)
+        search = _Search(self, evaluate, budget, store, watch, pool)
         while (stop := search.stop()) is None:
             points = strategy.ask(self.batch)
             if len(points) != self.batch:
                 problem = f"gave {len(points)} points, not the {self.batch} asked for"
                 raise MemberError(f"strategy {self.strategy.name()}: {problem}")
+            search.begin(points)
             told = [search.answer(point) for point in points if search.stop() is None]
             if len(told) == self.batch:
                 strategy.tell(told)
@@ -176,12 +181,15 @@ class _Search:
         budget: Budget,
         store: Store,
         watch: Watch | None,
+        pool: Executor | None,
     ) -> None:
         self.study = study
         self.evaluate = evaluate
         self.budget = budget
         self.store = store
         self.watch = watch
+        self.pool = pool
+        self.begun: dict[str, Future[tuple[Outcome, float]]] = {}  # by key
         self.journal = {trial.number: trial for trial in store.trials()}
         self.trials: dict[str, Trial] = {}  # by key
         self.tried: set[tuple[int, ...]] = set()
@@ -201,6 +209,20 @@ class _Search:
         if self.repeats >= self.budget.fruitless:
             return Stop.FRUITLESS
         return None
+
+    def begin(self, points: Sequence[Point]) -> None:
+        """Start evaluating what is new among `points`, as far as the budget goes."""
+        if self.pool is None:
+            return
+        number = len(self.trials)
+        for point in points:
+            key = self.study.canonical(point)
+            if key in self.trials or key in self.begun or number >= self.budget.trials:
+                continue
+            if number not in self.journal:
+                seed = trial_seed(self.study.seed, key)
+                self.begun[key] = self.pool.submit(work, dict(point), number, seed)
+            number += 1
 
     def answer(self, point: Point) -> Trial:
         """Return the trial of `point`: known, from the journal, or made now."""
@@ -228,8 +250,7 @@ class _Search:
 
     def _make(self, point: Point, key: str, number: int) -> Trial:
         seed = trial_seed(self.study.seed, key)
-        start = time.perf_counter()
-        outcome = self.evaluate(point, number, seed)
+        outcome, seconds = self._outcome(point, key, number, seed)
         values = {name: float(value) for name, value in outcome.values.items()}
         trial = Trial(
             number=number,
@@ -238,11 +259,18 @@ class _Search:
             values=values,
             violations={**outcome.violations, **violations(values, self.study.constraints)},
             seed=seed,
-            seconds=time.perf_counter() - start,
+            seconds=seconds,
         )
         self._check(trial)
         self.store.add(trial, outcome.artifact)
         return trial
+
+    def _outcome(self, point: Point, key: str, number: int, seed: int) -> tuple[Outcome, float]:
+        """Return what evaluating a point gives, and the seconds that it took."""
+        if key in self.begun:
+            return self.begun.pop(key).result()
+        start = time.perf_counter()
+        return self.evaluate(point, number, seed), time.perf_counter() - start
 
     def _check(self, trial: Trial) -> None:
         """A feasible trial must tell every quantity that was asked for."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from codesign.errors import InputError, nearest
-from codesign.space import Value
+from codesign.space import Point, Value
 
 Operator = Literal["<=", ">="]
 
@@ -108,6 +108,10 @@ class Outcome:
     values: Mapping[str, float]  # measured quantities, SI units in their names
     violations: Mapping[str, float] = field(default_factory=dict)  # beside the constraints'
     artifact: bytes | None = None  # what is too dear to make again, e.g. a trained network
+
+
+Evaluate = Callable[[Point, int, int], Outcome]
+"""Evaluates a point, given the trial's number and its seed."""
 
 
 @dataclass(frozen=True, slots=True)
