@@ -166,9 +166,8 @@ def resolve(data: Mapping[str, Any], assignments: Iterable[str], place: str) -> 
     data = _with_selectors(data, changes, place)
     cls = _schema(data)
     data = override(data, changes, cls)
-    if wishes:
-        data["wish"] = [*data.get("wish", []), *wishes]
     checked = build(cls, data, f"{place} with the command line" if changes else place)
+    checked = dataclasses.replace(checked, wish=(*checked.wish, *wishes))
     plain = {"schema": SCHEMA, **_plain(checked)}
     return Settings(
         data=plain,
