@@ -40,7 +40,12 @@ def test_every_flow_resolves_and_says_all_that_it_depends_on(flow: str) -> None:
 
 @pytest.mark.parametrize("flow", resource_names("flows"))
 def test_a_resolved_flow_survives_its_file(flow: str, tmp_path: Path) -> None:
-    changes = (*MISSING.get(flow, ()), "fps>=1e3", "accuracy >= 0.9", "hardware.ceilings={lut: 0.5}")
+    changes = (
+        *MISSING.get(flow, ()),
+        "fps>=1e3",
+        "accuracy >= 0.9",
+        "hardware.ceilings={lut: 0.5}",
+    )
     settings = load_settings(flow, changes)
     (tmp_path / "flow.yaml").write_text(yaml_text(settings.data))
     assert resolve(read_yaml(tmp_path / "flow.yaml"), (), "file") == settings

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +29,21 @@ class RunFolder:
         """Make a new folder `ROOT/DATE-BOARD-N`, or `ROOT/NAME`; never one that exists.
 
         Raises:
-            InputError: it exists, or cannot be made.
+            InputError: it exists, cannot be made, or the name is a path.
         """
+        if name and (Path(name).name != name or name == ".."):
+            raise InputError("--name", f"'{name}' is no name of a folder", "--out says where")
+        stem = f"{date.today().isoformat()}-{Path(board).stem}"  # noqa: DTZ011 (a local date)
         try:
             root.mkdir(parents=True, exist_ok=True)
-            if name:
-                (root / name).mkdir()
-                return RunFolder(root / name)
-            stem = f"{date.today().isoformat()}-{Path(board).stem}"  # noqa: DTZ011 (a local date)
-            number = 1
-            while True:
-                try:
-                    (root / f"{stem}-{number}").mkdir()
-                except FileExistsError:
-                    number += 1
-                else:
-                    return RunFolder(root / f"{stem}-{number}")
-        except FileExistsError as error:
-            remedy = f"codesign resume {root / name} goes on with it, or choose another name"
-            raise InputError(str(root / name), "exists already", remedy) from error
+            for path in [root / name] if name else (root / f"{stem}-{n}" for n in count(1)):
+                with suppress(FileExistsError):
+                    path.mkdir()
+                    return RunFolder(path)
         except OSError as error:
-            raise _unwritable(root / name, error) from error
+            raise _unwritable(root, error) from error
+        remedy = f"codesign resume {root / name} goes on with it, or choose another name"
+        raise InputError(str(root / name), "exists already", remedy)
 
     @staticmethod
     def open(path: Path) -> RunFolder:
@@ -106,7 +102,7 @@ class RunFolder:
         """
         path = self.path / "manifest.json"
         try:
-            manifest = json.loads(path.read_text())
+            manifest = json.loads(path.read_text(encoding="utf-8"))
             schema = manifest["schema"]
         except FileNotFoundError as error:
             remedy = f"codesign resume {self.path} completes the run"
@@ -132,13 +128,11 @@ def write_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)  # noqa: PTH105 (the same call, and it is atomic)
     except OSError as error:
-        try:
+        with suppress(OSError):  # the first error is the one to tell
             temporary.unlink(missing_ok=True)
-        except OSError:
-            pass  # the first error is the one to tell
         raise _unwritable(path, error) from error
 
 
