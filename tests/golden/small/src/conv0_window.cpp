@@ -12,8 +12,7 @@ void conv0_window(hls::stream<Word<UInt<8>, 1> >& source, hls::stream<Word<UInt<
     Int<6> missing = 16;  // words of the map still to come
     Int<8> row_time = 0;  // cycles since this row of patches began
     Int<5> incoming = 0;  // words that come in during this row
-    Int<9> read_credit = 0;  // spreads reads and writes evenly
-    Int<9> write_credit = 0;
+    Int<9> read_credit = 0;  // spreads the reads of a row evenly
     Int<4> word = 0;  // position in the patch
     Int<3> kernel_row = 0;
     Int<4> column = 0;
@@ -32,18 +31,13 @@ step:
             if (row_time == 0) {
                 incoming = missing < 8 ? int(missing) : 8;
                 read_credit = 0;
-                write_credit = 0;
             }
             reading = read_credit < incoming;
             read_credit += incoming;
             if (read_credit >= 72) {
                 read_credit -= 72;
             }
-            writing = write_credit < 72;
-            write_credit += 72;
-            if (write_credit >= 72) {
-                write_credit -= 72;
-            }
+            writing = true;
             if (reading) {
                 missing -= 1;
             }

@@ -1,6 +1,6 @@
 #include "processes.hpp"
 
-// One image from AXI4-Stream: 2 elements of 8 bits per beat.
+// One image from AXI4-Stream: 2 x 8 bits per beat.
 void receive(hls::stream<Beat<16> >& beats, hls::stream<Word<UInt<8>, 2> >& image) {
 #pragma HLS INLINE off
 unpack:
