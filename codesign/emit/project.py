@@ -29,7 +29,14 @@ _VERBATIM = (
     "tb/shim/hls_stream.h",
 )
 _CPP = ("src/accelerator.hpp", "src/accelerator.cpp", "src/processes.hpp", "tb/accelerator_tb.cpp")
-_TEXT = ("Makefile", "hls_config.cfg", "run_hls.tcl", "vivado/build.tcl", "driver/driver.py", "README.md")
+_TEXT = (
+    "Makefile",
+    "hls_config.cfg",
+    "run_hls.tcl",
+    "vivado/build.tcl",
+    "driver/driver.py",
+    "README.md",
+)
 
 
 def project(design: Design, network: Network, images: Integers, layer_images: int) -> Files:
@@ -143,9 +150,9 @@ class _Call:
 
 def _call(instance: Instance) -> _Call:
     structure = instance.process.structure()
-    ports = [
-        _Port(stream, stream.name, instance.name == RECEIVE) for stream in structure.reads
-    ] + [_Port(stream, stream.name, instance.name == SEND) for stream in structure.writes]
+    ports = [_Port(stream, stream.name, instance.name == RECEIVE) for stream in structure.reads] + [
+        _Port(stream, stream.name, instance.name == SEND) for stream in structure.writes
+    ]
     return _Call(instance.name, tuple(ports), (*instance.reads, *instance.writes))
 
 

@@ -56,4 +56,6 @@ def golden_text(values: Integers) -> str:
     """Return `N x C x H x W` or `N x features` as one line per image, in stream order."""
     if values.ndim == 4:
         values = values.transpose(0, 2, 3, 1)
-    return "".join(" ".join(map(str, row)) + "\n" for row in values.reshape(len(values), -1).tolist())
+    return "".join(
+        " ".join(map(str, row)) + "\n" for row in values.reshape(len(values), -1).tolist()
+    )
