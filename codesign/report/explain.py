@@ -33,6 +33,9 @@ CAVEATS = tuple(
 )
 """What a reader must know before trusting a number."""
 
+BOARDS_NAMED = 3
+"""How many boards that would do are named: the smallest ones."""
+
 _SPEED = ("fps", "interval_s", "latency_s")
 
 
@@ -103,14 +106,21 @@ def binding(findings: Findings) -> tuple[str, ...]:
 
 
 def wish_text(check: WishCheck) -> str:
-    """Return the value beside its bound, e.g. "335 kfps, 34 % to spare"."""
+    """Return the value and its distance from the bound, e.g. "335 kfps, 34 % to spare"."""
     if check.value is None or check.margin is None:
         return "not measured"
     value = shown(check.constraint.name, check.value)
     if check.constraint.bound == 0:
         return f"{value}, the bound is 0"
-    distance = percent(abs(check.margin), 0 if abs(check.margin) >= 0.1 else 1)
-    return f"{value}, {distance} {'to spare' if check.met else 'short of it'}"
+    too = "too little" if check.constraint.operator == ">=" else "too much"
+    return f"{value}, {_distance(abs(check.margin))} {'to spare' if check.met else too}"
+
+
+def _distance(share: float) -> str:
+    """Return a relative distance; what is almost all of it does not read as all of it."""
+    if 0.99 < share < 1:
+        return "more than 99 %"
+    return percent(share, 0 if share >= 0.1 else 1)
 
 
 def sources(findings: Findings) -> dict[str, str]:
@@ -148,7 +158,7 @@ def _smaller(findings: Findings) -> Iterator[str]:
     short = shortfalls(findings)
     yield _hungriest(findings, max(short, key=lambda name: short[name]))
     yield from _tight_wishes(findings)
-    if any(wanted.name in _SPEED for wanted in findings.wish):
+    if _pressed_for_speed(findings):
         yield (
             "Wish for fewer frames per second, or allow more latency: slower engines share "
             "more hardware."
@@ -156,9 +166,17 @@ def _smaller(findings: Findings) -> Iterator[str]:
     ceilings = _higher_ceilings(findings)
     if ceilings:
         yield ceilings
-    holding = [board.title for board in findings.other_boards if _holds(board, findings)]
+    holding = [board for board in findings.other_boards if _holds(board, findings)]
     if holding:
-        yield f"Take a larger board: this design fits {', '.join(holding)}."
+        smallest = sorted(holding, key=lambda board: board.resources.lut)[:BOARDS_NAMED]
+        titles = ", ".join(board.title for board in smallest)
+        yield f"Take a larger board: this design fits {titles}."
+
+
+def _pressed_for_speed(findings: Findings) -> bool:
+    """Whether a wish for speed made the design larger than it could be."""
+    met = {check.met for check in findings.wish_checks if check.constraint.name in _SPEED}
+    return True in met or (False in met and findings.fit.interval == findings.fit.bound)
 
 
 def _faster(findings: Findings) -> Iterator[str]:

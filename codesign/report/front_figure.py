@@ -28,7 +28,6 @@ def front_figure(findings: Findings) -> Figure | None:
     vertical, across = _plane(findings.objectives)
     axes = [vertical.name, *([across.name] if across else [])]
     drawn = [trial for trial in findings.trials if set(axes) <= set(trial.values)]
-    drawn.sort(key=lambda trial: _place(trial, across))
     numbers = {trial.number for trial in findings.front}
     front = [trial for trial in drawn if trial.number in numbers]
     rest = [trial for trial in drawn if trial.feasible and trial.number not in numbers]

@@ -16,7 +16,7 @@ from codesign.report.quantities import count, percent, quantity, shown
 
 WIDTH = 80
 _INDENT = 11
-_BAR = 24
+_BAR = 20
 _FILES = {
     "report": "report.html",
     "fit": "resource_fit.md",
