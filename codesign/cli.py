@@ -62,7 +62,7 @@ def run(arguments: tuple[str, ...], out: str, name: str, as_json: bool) -> None:
     codesign run board=zcu104
     codesign run board=pynq_z2 'fps>=5000' 'lut<=20000' search.trials=64
     codesign run onnx network.model=model.onnx dataset=npz dataset.path=data.npz
-    """
+    """  # noqa: D301 (click reads the backspace)
     from codesign.flow.folder import RunFolder
     from codesign.flow.prepare import prepare
     from codesign.flow.settings import load_settings
@@ -154,7 +154,7 @@ def estimate(model: Path, changes: tuple[str, ...], as_json: bool) -> None:
     \b
     codesign estimate model.onnx board=pynq_z2
     codesign estimate model.onnx board=zcu104 weight_bits=4 'fps>=1000'
-    """
+    """  # noqa: D301 (click reads the backspace)
     from codesign.flow.price import price_model
     from codesign.report.resource_fit import resource_fit
 
@@ -174,8 +174,8 @@ def estimate(model: Path, changes: tuple[str, ...], as_json: bool) -> None:
 @_reported
 def emit(folder: Path, to: Path | None) -> None:
     """Write the HLS project of a run's best network from `best/design.yaml`, edited or not."""
-    from codesign.flow.folder import RunFolder
     from codesign.flow.again import emit_again
+    from codesign.flow.folder import RunFolder
 
     path, digest = emit_again(RunFolder.open(folder), to)
     click.echo(f"{path}\ndigest {digest}")
@@ -208,8 +208,8 @@ def validate(folder: Path, as_json: bool) -> None:
 @_reported
 def report(folder: Path, as_json: bool) -> None:
     """Write the report of a run anew, and print its summary."""
-    from codesign.flow.folder import RunFolder
     from codesign.flow.again import report_again
+    from codesign.flow.folder import RunFolder
 
     opened = RunFolder.open(folder)
     findings = report_again(opened)

@@ -97,8 +97,7 @@ class Design:
 
 
 class _Wiring:
-    """Joins engines by FIFOs, with forks where a tensor has two readers and resizes between
-    different widths."""
+    """Joins engines by FIFOs, with forks to several readers and resizes between widths."""
 
     def __init__(self, design: Design) -> None:
         self.design = design

@@ -9,11 +9,11 @@ from math import ceil, prod
 from codesign.cost import latency, resources
 from codesign.cost.energy import dynamic_energy_j, transferred_bytes
 from codesign.cost.pipeline import Timing, simulate
-from codesign.cost.resources import RESOURCES, Usage
+from codesign.cost.resources import Usage
 from codesign.cost.roofline import RooflinePoint, board_point, layer_point
 from codesign.design import Design, Instance
+from codesign.hardware.board import RESOURCES
 from codesign.hardware.interval import Interval
-from codesign.hardware.structure import Storage
 from codesign.network.graph import Graph, Node
 from codesign.network.ops.conv2d import Conv2d
 
@@ -153,7 +153,7 @@ def estimate(design: Design, timing: Timing | None = None) -> Estimate:
             single + sum(stages) + COSIMULATION_CYCLES[1],
         ),
         resources=_implemented(design),
-        csynth={name: ceil(usage[name]) for name in RESOURCES},  # type: ignore[arg-type]
+        csynth={name: ceil(float(usage[name])) for name in RESOURCES},
         budget=design.board.budget,
         dynamic_energy_j=dynamic_energy_j(design),
         static_power_w=design.board.static_power_w,

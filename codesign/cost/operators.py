@@ -8,13 +8,15 @@ holds. All functions take integers or arrays (`Count`).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign.hardware.fifo import SHIFT_REGISTER_DEPTH, is_shift_register
 from codesign.hardware.structure import Count, ceil_div, ceil_log2
 
-Cost = float | NDArray[np.float64] | Count
+Cost = float | NDArray[Any]
 
 BRAM18_BITS_DEEP = 16384
 _BRAM18_WIDTHS = np.array([36, 18, 9, 4, 2, 1])

@@ -131,8 +131,8 @@ class _Runner:
             return False
         first, stretch = self.position, slice(self.position, end)
         earliest = np.full(end - first, _NEVER)
-        reads = np.searchsorted(self.read_at, end)
-        writes = np.searchsorted(self.write_at, end)
+        reads = int(np.searchsorted(self.read_at, end))
+        writes = int(np.searchsorted(self.write_at, end))
         read_span, write_span = slice(self.reads_done, reads), slice(self.writes_done, writes)
         read_rows = self.read_at[read_span] - first
         write_rows = self.write_at[write_span] - first
@@ -147,11 +147,11 @@ class _Runner:
         self.slack = int(lag[-1])
         for channel in self.inputs:
             channel.taken[read_span] = self.starts[self.read_at[read_span]]
-            channel.read = int(reads)
+            channel.read = reads
         for channel in self.outputs:
             channel.ready[write_span] = self.starts[self.write_at[write_span]] + self.stages
-            channel.written = int(writes)
-        self.position, self.reads_done, self.writes_done = end, int(reads), int(writes)
+            channel.written = writes
+        self.position, self.reads_done, self.writes_done = end, reads, writes
         return True
 
     def ends(self) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from codesign.hardware.board import RESOURCES
 from codesign.hardware.structure import (
     Arithmetic,
     Buffer,
+    Count,
     Loop,
     Multipliers,
     Role,
@@ -75,9 +76,10 @@ def implemented(usage: Usage, kind: str = "value") -> Usage:
     return {name: usage[name] * IMPLEMENTATION_FACTOR[name][index] for name in RESOURCES}
 
 
-def fifo_usage(depth: Cost, width: Cost) -> Usage:
+def fifo_usage(depth: Count, width: Count) -> Usage:
     """Return what a FIFO takes after implementation (C-synthesis leaves its LUTs out)."""
-    return dict.fromkeys(RESOURCES, 0) | operators.fifo_cost(depth, width)  # type: ignore[arg-type]
+    usage: Usage = dict.fromkeys(RESOURCES, 0)
+    return usage | operators.fifo_cost(depth, width)
 
 
 def _parts(structure: Structure) -> Iterable[Usage]:

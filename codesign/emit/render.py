@@ -26,7 +26,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,
+        autoescape=False,  # noqa: S701 (C++ and Tcl, never shown by a browser)
     )
     env.filters["signed_width"] = lambda limit: signed_bits(-int(limit), int(limit))
     env.filters["storage"] = storage_name

@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.cost import latency, resources
-from codesign.cost.resources import RESOURCES
 from codesign.design import Design
 from codesign.fit.depths import held_elements, input_depth
 from codesign.fit.options import Options, matrix, options, price, resize_costs
 from codesign.fit.programme import Choice, Edge, Layer, solve
 from codesign.fit.relaxation import Relaxation
-from codesign.hardware.board import Board
+from codesign.hardware.board import RESOURCES, Board
 from codesign.hardware.processes.receive import Receive
 from codesign.hardware.processes.send import Send
 from codesign.hardware.wire import widest_lanes

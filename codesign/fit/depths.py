@@ -8,6 +8,8 @@ to hold what the longer one has in flight.
 
 from __future__ import annotations
 
+import numpy as np
+
 from codesign.design import MIN_FIFO_DEPTH
 from codesign.hardware.structure import Count, ceil_div
 from codesign.network.graph import INPUT, Graph, Node
@@ -15,8 +17,6 @@ from codesign.network.ops.add import Add
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.ops.pool2d import Pool2d
 from codesign.network.tensor import Tensor
-
-import numpy as np
 
 
 def input_depth(

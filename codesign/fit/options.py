@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign.cost import latency, resources
-from codesign.cost.resources import RESOURCES, Usage
+from codesign.cost.operators import Cost
+from codesign.cost.resources import Usage
 from codesign.design import MIN_FIFO_DEPTH
+from codesign.hardware.board import RESOURCES
 from codesign.hardware.process import Process
 from codesign.hardware.processes.fork import Fork
 from codesign.hardware.processes.resize import Resize
@@ -62,7 +65,7 @@ def options(graph: Graph, node: Node) -> Options:
     template = template_of(type(node.op))
     inputs = graph.inputs(node)
     space = template.space(node, inputs)
-    engine = template.of(node, inputs, space.grid())  # type: ignore[arg-type]
+    engine = template.of(node, inputs, space.grid())
     processes = engine.processes()
     cycles, costs = price(processes, space.size)
     costs += _fork_costs(node.output, engine.output_lanes, len(graph.readers(node.name)))
@@ -127,7 +130,7 @@ def template_of(op: type[Op]) -> type[HardwareTemplate]:
         ValueError: there is none.
     """
     folder = "hardware.templates"
-    members = [member(folder, HardwareTemplate, name) for name in names(folder)]  # type: ignore[type-abstract]
+    members = [member(folder, HardwareTemplate, name) for name in names(folder)]
     for template in members:
         if template.implements is op:
             return template
@@ -159,14 +162,14 @@ def _undominated(
         groups.setdefault(tuple(keys[number].tolist()), []).append(number)
     for group in groups.values():
         own = costs[group]
-        no_worse = (own[None, :, :] <= own[:, None, :] + 1e-9).all(axis=2)
-        better = (own[None, :, :] < own[:, None, :] - 1e-9).any(axis=2)
+        no_worse = np.all(own[None, :, :] <= own[:, None, :] + 1e-9, axis=2)
+        better = np.any(own[None, :, :] < own[:, None, :] - 1e-9, axis=2)
         # of equal points the first one stays
         equal_before = np.tril(no_worse & ~better, -1) & no_worse.T
-        beaten = (no_worse & better).any(axis=1) | equal_before.any(axis=1)
+        beaten = np.any(no_worse & better, axis=1) | np.any(equal_before, axis=1)
         kept.extend(number for number, gone in zip(group, beaten, strict=True) if not gone)
     return np.array(sorted(kept), np.int64)
 
 
-def _row(values: Count | float, points: int) -> NDArray[np.int64]:
+def _row(values: Cost, points: int) -> NDArray[Any]:
     return np.broadcast_to(np.asarray(values), points)

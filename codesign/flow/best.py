@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codesign.accuracy.dataset import Dataset
+from codesign.cost.pipeline import Deadlock, Timing, simulate
 from codesign.design import Design
 from codesign.emit.project import project
 from codesign.errors import InputError
+from codesign.fit.settle import IMAGES
 from codesign.flow import design_file
 from codesign.flow.folder import RunFolder, write_text
+from codesign.flow.prepare import with_ceilings
 from codesign.flow.settings import Settings, resolve
 from codesign.load import read_yaml, yaml_text
 from codesign.network import onnx, serialize
@@ -63,7 +66,21 @@ class Best:
             raise InputError(str(path), "is not there yet", remedy)
         network = serialize.load(folder.best / "network.json")
         design = design_file.from_tree(read_yaml(path), network.graph, str(path))
-        return Best(settings, network, design)
+        board = with_ceilings(design.board, settings.hardware.ceilings)
+        return Best(settings, network, replace(design, board=board))
+
+    def run(self, folder: RunFolder) -> Timing:
+        """Run several images through the design, whose FIFO depths may have been edited.
+
+        Raises:
+            InputError: its FIFOs are too shallow for it to go on.
+        """
+        try:
+            return simulate(self.design, IMAGES)
+        except Deadlock as error:
+            place = f"{folder.best / 'design.yaml'}: fifo_depths"
+            problem = f"the design stands still: {error}"
+            raise InputError(place, problem, "deepen these FIFOs") from error
 
 
 def golden_images(network: Network, dataset: Dataset, count: int) -> Integers:
@@ -72,6 +89,15 @@ def golden_images(network: Network, dataset: Dataset, count: int) -> Integers:
 
 
 def write_project(folder: Path, files: Mapping[str, str]) -> None:
-    """Write an HLS project's files."""
+    """Write an HLS project's files, and take away the sources of an earlier one."""
+    for name in _sources(folder) - set(files):
+        (folder / name).unlink()
     for name, text in files.items():
         write_text(folder / name, text)
+
+
+def _sources(folder: Path) -> set[str]:
+    """Return what the Makefile would compile or read, by path."""
+    patterns = ("src/*.cpp", "src/parameters/*.inc", "tb/data/*.txt")
+    found = (path for pattern in patterns for path in folder.glob(pattern))
+    return {path.relative_to(folder).as_posix() for path in found}

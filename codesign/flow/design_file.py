@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from codesign.cost.estimate import knobs
-from codesign.design import Design
+from codesign.design import MIN_FIFO_DEPTH, Design
 from codesign.errors import InputError, nearest
 from codesign.fit.options import template_of
 from codesign.hardware.board import Board
@@ -65,8 +65,13 @@ def from_tree(data: Tree, graph: Graph, place: str) -> Design:
         node.name: _engine(graph, node, checked.engines.get(node.name, {}), place) for node in graph
     }
     board = Board.load(checked.board)
+    clock_hz = board.clock_hz(checked.clock_mhz, f"{place}: clock_mhz")
+    for name, depth in checked.fifo_depths.items():
+        if depth < MIN_FIFO_DEPTH:
+            problem = f"is at least {MIN_FIFO_DEPTH}, got {depth}"
+            raise InputError(f"{place}: fifo_depths.{name}", problem)
     try:
-        return Design(graph, board, checked.clock_mhz * 1e6, engines, checked.fifo_depths)
+        return Design(graph, board, clock_hz, engines, checked.fifo_depths)
     except ValueError as error:
         raise InputError(f"{place}: fifo_depths", str(error)) from error
 

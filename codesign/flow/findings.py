@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codesign.cost.estimate import estimate
-from codesign.cost.pipeline import Timing, simulate
-from codesign.fit.settle import IMAGES
+from codesign.cost.pipeline import Timing
 from codesign.flow.best import Best
 from codesign.flow.folder import RunFolder
 from codesign.report.findings import Findings, FitSummary, Validation
@@ -25,7 +24,7 @@ def gather(folder: RunFolder, best: Best, timing: Timing | None = None) -> Findi
         InputError: a file of the run is missing or damaged.
     """
     manifest = folder.read_manifest()
-    timing = timing or simulate(best.design, IMAGES)
+    timing = timing or best.run(folder)
     with Store.read(folder.trials) as store:
         trials = tuple(store.trials())
     sizes = manifest["dataset"]["splits"]

@@ -64,17 +64,19 @@ def target_for(name: str, hardware: Hardware, wish: tuple[Constraint, ...]) -> T
     Raises:
         InputError: the board has no such clock, or a ceiling is wrong.
     """
-    board = _with_ceilings(Board.load(name), hardware.ceilings)
-    clock_mhz = hardware.clock_mhz or board.typical_clock_mhz
-    if clock_mhz not in board.clocks_mhz:
-        offered = ", ".join(f"{clock:g}" for clock in board.clocks_mhz)
-        problem = f"{board.name} has no clock of {clock_mhz:g} MHz"
-        raise InputError("hardware.clock_mhz", problem, f"it offers {offered}")
-    return Target(board, clock_mhz * 1e6, hardware.objective, wish)
+    board = with_ceilings(Board.load(name), hardware.ceilings)
+    asked = hardware.clock_mhz
+    clock_mhz = board.typical_clock_mhz if asked is None else asked
+    clock_hz = board.clock_hz(clock_mhz, "hardware.clock_mhz")
+    return Target(board, clock_hz, hardware.objective, wish)
 
 
-def _with_ceilings(board: Board, shares: Mapping[str, float]) -> Board:
-    """Return the board with some ceilings replaced."""
+def with_ceilings(board: Board, shares: Mapping[str, float]) -> Board:
+    """Return the board with some ceilings replaced.
+
+    Raises:
+        InputError: there is no such resource, or a share is none.
+    """
     try:
         return replace(board, ceilings=replace(board.ceilings, **shares))
     except (TypeError, ValueError) as error:

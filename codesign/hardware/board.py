@@ -123,6 +123,18 @@ class Board:
             for name in RESOURCES
         }
 
+    def clock_hz(self, clock_mhz: float, place: str) -> float:
+        """Return one of the board's clocks [Hz].
+
+        Raises:
+            InputError: it is none of them; `place` is where it was asked for.
+        """
+        if clock_mhz not in self.clocks_mhz:
+            offered = ", ".join(f"{clock:g}" for clock in self.clocks_mhz)
+            problem = f"{self.name} has no clock of {clock_mhz:g} MHz"
+            raise InputError(place, problem, f"it offers {offered}")
+        return clock_mhz * 1e6
+
     @staticmethod
     def load(name: str) -> Board:
         """Return the board of that name, or the one that a YAML file describes.

@@ -25,9 +25,7 @@ class Interval:
     def __mul__(self, other: Interval | float) -> Interval:
         """Multiply by another estimate, or by a positive constant."""
         if isinstance(other, Interval):
-            return Interval(
-                self.low * other.low, self.value * other.value, self.high * other.high
-            )
+            return Interval(self.low * other.low, self.value * other.value, self.high * other.high)
         return Interval(self.low * other, self.value * other, self.high * other)
 
     def reciprocal(self) -> Interval:

@@ -22,7 +22,9 @@ from codesign.network.tensor import Tensor
 from codesign.space import Space
 
 MAX_WORD_BITS = 4096
-"""Widest stream or memory word. Source: AMD UG1399, arbitrary precision integers up to 4,096 bits."""
+"""Widest stream or memory word.
+
+Source: AMD UG1399, arbitrary precision integers of up to 4,096 bits."""
 
 MAX_UNROLL = 4096
 """Most multipliers in one engine: the limit at which HLS tools stop unrolling a loop completely

@@ -57,7 +57,9 @@ class Matrix(Process):
         element = self.element
         product_bits = element.bits + self.weight_bits
         return Structure(
-            reads=(Stream("vectors", self.simd, element.bits, element.signed, self.pixels * steps),),
+            reads=(
+                Stream("vectors", self.simd, element.bits, element.signed, self.pixels * steps),
+            ),
             writes=(Stream("results", self.pe, output.bits, output.signed, results),),
             loop=Loop(
                 "product",

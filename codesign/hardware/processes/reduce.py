@@ -45,7 +45,9 @@ class Reduce(Process):
         body = (self.positions - 1) * words
         return Structure(
             reads=(
-                Stream("patches", self.lanes, element.bits, element.signed, results * self.positions),
+                Stream(
+                    "patches", self.lanes, element.bits, element.signed, results * self.positions
+                ),
             ),
             writes=(Stream("results", self.lanes, output.bits, output.signed, results),),
             loop=Loop(
@@ -53,9 +55,7 @@ class Reduce(Process):
                 {"pixel": self.pixels, "place": self.positions, "word": words},
                 stages=3 + self.requantiser.stages,
             ),
-            phases=(
-                Phase(self.pixels, (Part(body, body, 0 * words), Part(words, words, words))),
-            ),
+            phases=(Phase(self.pixels, (Part(body, body, 0 * words), Part(words, words, words))),),
             buffers=(
                 Buffer("running", words, self.lanes, self.requantiser.sum_bits, True, Role.MEMORY),
             ),

@@ -70,7 +70,9 @@ class Window(Process):
         return Structure(
             reads=(Stream("source", self.lanes, self.map.bits, self.map.signed, rows * row_words),),
             writes=(
-                Stream("patches", self.lanes, self.map.bits, self.map.signed, output_rows * row_writes),
+                Stream(
+                    "patches", self.lanes, self.map.bits, self.map.signed, output_rows * row_writes
+                ),
             ),
             loop=Loop("step", {"t": first_rows * row_words + output_rows * row_cycles}, stages=4),
             phases=phases,
