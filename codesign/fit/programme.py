@@ -77,37 +77,43 @@ def solve(
     if any(len(layer.costs) == 0 for layer in layers):
         return None
     model = _Model(layers, edges)
-    columns = model.count + (len(budget) if relaxed else 0)
-    cost = np.zeros(columns)
-    cost[: model.count] = model.costs @ weights
+    values = _optimum(model, budget, weights, relaxed)
+    if values is None:
+        return None
+    usage = model.costs.T @ np.round(values, 6)
+    excess = np.where(usage - budget < 1e-6, 0.0, usage - budget) / np.maximum(budget, 1.0)
+    return Choice(model.chosen(values), usage, excess, float(weights @ usage))
+
+
+def _optimum(
+    model: _Model, budget: NDArray[np.float64], weights: NDArray[np.float64], relaxed: bool
+) -> NDArray[np.float64] | None:
+    """Return the model's columns at the optimum, or None where there is none."""
+    cost = model.costs @ weights
     resource_rows = sparse.csr_matrix(model.costs.T)
     equalities = model.equalities
     if relaxed:
         # one unit of excess is a resource's budget; it outweighs any choice of options
-        unit = np.maximum(budget, 1.0)
-        cost[model.count :] = 1e4
-        resource_rows = sparse.hstack([resource_rows, sparse.diags(-unit)])
-        equalities = sparse.hstack(
-            [equalities, sparse.csr_matrix((equalities.shape[0], len(budget)))]
-        )
-    upper = np.where(np.arange(columns) < model.count, 1.0, np.inf)
+        cost = np.concatenate([cost, np.full(len(budget), 1e4)])
+        units = sparse.diags(-np.maximum(budget, 1.0))
+        resource_rows = sparse.hstack([resource_rows, units])
+        untouched = sparse.csr_matrix((equalities.shape[0], len(budget)))
+        equalities = sparse.hstack([equalities, untouched])
+    columns = np.arange(len(cost))
     result = milp(
         c=cost,
         constraints=[
             LinearConstraint(resource_rows, -np.inf, budget),
             LinearConstraint(equalities, model.right, model.right),
         ],
-        integrality=(np.arange(columns) < model.options).astype(int),
-        bounds=Bounds(0.0, upper),
+        integrality=(columns < model.options).astype(int),
+        bounds=Bounds(0.0, np.where(columns < model.count, 1.0, np.inf)),
         options={"mip_rel_gap": 0.0},
     )
     if result.x is None:
         return None
-    chosen = model.chosen(result.x)
-    usage = model.costs.T @ np.round(result.x[: model.count], 6)
-    excess = np.maximum(usage - budget, 0.0) / np.maximum(budget, 1.0)
-    excess[usage - budget < 1e-6] = 0.0
-    return Choice(chosen, usage, excess, float(weights @ usage))
+    values: NDArray[np.float64] = result.x[: model.count]
+    return values
 
 
 class _Model:
