@@ -650,6 +650,9 @@ def test_a_failed_proof_does_not_read_as_a_passed_one() -> None:
     assert "Failed." in text
     assert "layer conv1, image 3, element 7" in text
     assert "every number equal" not in text
+    assert "bit for bit" not in text
+    assert "as the hardware computes it" not in summary(findings)
+    assert json.loads(resource_fit(findings)["resource_fit.json"])["proven"] is False
     assert "FAILED: layer conv1, image 3, element 7" in summary(findings)
 
 

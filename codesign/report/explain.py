@@ -128,7 +128,8 @@ def sources(findings: Findings) -> dict[str, str]:
     origin = findings.board.sources
     unknown = "the board's file gives no source"
     return {
-        "accuracy": "computed with the integer reference, which the accelerator equals bit for bit",
+        "accuracy": "computed with the integer reference"
+        + (", which the C++ equals bit for bit" if findings.proven else ""),
         "interval, latency": "simulation of rows, engines and finite FIFOs; loop rules exact in "
         "1,139 of 1,151 pipelined loops of public C-synthesis reports",
         "LUT, FF": "parts priced from public synthesis reports (Vivado HLS 2018.2 to Vitis HLS "

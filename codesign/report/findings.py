@@ -168,6 +168,11 @@ class Findings:
         return self.fit.feasible and not self.estimate.violations
 
     @property
+    def proven(self) -> bool:
+        """Whether the C++ was shown to compute what the integer reference computes."""
+        return self.validation is not None and self.validation.passed
+
+    @property
     def wish_met(self) -> bool:
         """Whether no constraint is known to be missed."""
         return all(check.met is not False for check in self.wish_checks)

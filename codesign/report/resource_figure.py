@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codesign.report.breakdown import resource_rows
-from codesign.report.figure import BLUE, GREY, LEGEND, ORANGE, RED, Figure, Trace
+from codesign.report.figure import BLUE, GREY, ORANGE, RED, Figure, Trace
 from codesign.report.findings import Findings
 from codesign.report.quantities import count, percent, quantity
 
@@ -43,10 +43,10 @@ def resource_figure(findings: Findings) -> Figure:
     }
     longest = max(100.0, *(100 * row.high / row.total for row in rows))
     layout = {
-        "height": 90 + 46 * len(rows),
+        "height": 70 + 46 * len(rows),
         "xaxis": {"title": {"text": "share of the board [%]"}, "range": [0, 1.02 * longest]},
         "yaxis": {"automargin": True},
-        "legend": LEGEND,
+        "showlegend": False,
         "bargap": 0.45,
     }
     said = (f"{quantity(row.name).label} {percent(row.share)}" for row in rows[::-1])

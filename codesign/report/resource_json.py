@@ -25,46 +25,24 @@ SCHEMA = 1
 
 def resource_tree(findings: Findings) -> dict[str, Any]:
     """Return everything about the fit as JSON values: SI units in the names, counts bare."""
-    estimate, design = findings.estimate, findings.design
-    slowest = slowest_processes(findings)
+    board = findings.board
     return {
         "schema": SCHEMA,
         "title": findings.title,
         "verdict": verdict(findings),
         "fits": findings.fits,
         "wish_met": findings.wish_met,
+        "proven": findings.proven,
         "level": "implementation",
         "calibrated": False,
-        "board": {
-            "name": findings.board.name,
-            "title": findings.board.title,
-            "part": findings.board.part,
-        },
-        "clock_hz": design.clock_hz,
+        "board": {"name": board.name, "title": board.title, "part": board.part},
+        "clock_hz": findings.design.clock_hz,
         "resources": {row.name: _resource_tree(row) for row in resource_rows(findings)},
-        "violations": {
-            violation.resource: {
-                "needed": violation.needed,
-                "allowed": violation.allowed,
-                "excess": violation.excess,
-            }
-            for violation in estimate.violations
-        },
         "performance": {
-            "simulated": estimate.simulated,
+            "simulated": findings.estimate.simulated,
             **{row.name: _interval_tree(row.range) for row in performance(findings)},
         },
-        "fit": {
-            "interval_cycles": findings.fit.interval,
-            "bound_cycles": findings.fit.bound,
-            "excess": dict(findings.fit.excess),
-            "advice": findings.fit.advice,
-        },
-        "bottleneck": {
-            "cycles": process_interval(slowest[0]),
-            "processes": [instance.name for instance in slowest],
-            "layers": [row.layer.name for row in layer_rows(findings) if row.bottleneck],
-        },
+        **_fit_tree(findings),
         "layers": [_layer_tree(row) for row in layer_rows(findings)],
         "beside_layers": beside_layers(findings),
         "fifos": [_fifo_tree(row) for row in fifo_rows(findings)],
@@ -77,6 +55,33 @@ def resource_tree(findings: Findings) -> dict[str, Any]:
         "remedies": list(remedies(findings)),
         "caveats": list(CAVEATS),
         "sources": sources(findings),
+    }
+
+
+def _fit_tree(findings: Findings) -> dict[str, Any]:
+    """Return what binds, and what is too large."""
+    slowest, fit = slowest_processes(findings), findings.fit
+    return {
+        "violations": {
+            violation.resource: {
+                "needed": violation.needed,
+                "allowed": violation.allowed,
+                "excess": violation.excess,
+            }
+            for violation in findings.estimate.violations
+        },
+        "fit": {
+            "interval_cycles": fit.interval,
+            "bound_cycles": fit.bound,
+            "excess": dict(fit.excess),
+            "advice": fit.advice,
+        },
+        "bottleneck": {
+            "cycles": process_interval(slowest[0]),
+            "processes": [instance.name for instance in slowest],
+            "layers": [row.layer.name for row in layer_rows(findings) if row.bottleneck],
+        },
+        "binding": list(binding(findings)),
     }
 
 

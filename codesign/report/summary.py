@@ -66,7 +66,8 @@ def _accuracy(findings: Findings) -> Iterator[str]:
             f"{percent(share, 2)} {split}" + (f" ({count(images)} images)" if images else "")
         )
     if parts:
-        yield from _entry("accuracy", ", ".join(parts) + ", as the hardware computes it")
+        how = "as the hardware computes it" if findings.proven else "by the integer reference"
+        yield from _entry("accuracy", f"{', '.join(parts)}, {how}")
 
 
 def _speed(findings: Findings) -> Iterator[str]:
