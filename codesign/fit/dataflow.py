@@ -28,6 +28,9 @@ from codesign.network.graph import INPUT, Graph
 
 OBJECTIVES = ("interval", "resources")
 
+WORTHWHILE = 1.1
+"""Gain in frames per second for which the missing resources are named, where there is one."""
+
 _Kept = tuple[Layer, NDArray[np.int64]]
 """Some of a layer's options, and their numbers among all of them."""
 
@@ -115,7 +118,8 @@ def fit(
     if objective == "resources":
         return problem.answer(within[-1], clock_hz, None)
     position = _first_feasible(within, problem.feasible)
-    shorter = within[position - 1] if position else None
+    worthwhile = [c for c in within[:position] if c * WORTHWHILE <= within[position]]
+    shorter = worthwhile[-1] if worthwhile else next(iter(within[:position]), None)
     return problem.answer(within[position], clock_hz, shorter)
 
 
