@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from codesign.cost import latency, resources
 from codesign.design import Design
 from codesign.fit.depths import held_elements, input_depth
+from codesign.fit.elimination import Elimination
 from codesign.fit.options import Options, matrix, options, price, resize_costs
 from codesign.fit.programme import Choice, Edge, Layer, solve
 from codesign.fit.relaxation import Relaxation
@@ -107,7 +109,7 @@ def fit(
     if objective not in OBJECTIVES:
         raise ValueError(f"fit's objective is one of {OBJECTIVES}, not '{objective}'")
     problem = _Problem(graph, board, {**board.budget, **(budget or {})})
-    candidates = problem.intervals()
+    candidates = problem.intervals
     limit = candidates[-1] if longest_interval is None else longest_interval
     within = [cycles for cycles in candidates if cycles <= limit]
     if not within:
@@ -141,13 +143,21 @@ class _Problem:
         self.solved: dict[int, Choice | None] = {}
         self.programmes = 0
 
+    @cached_property
     def intervals(self) -> list[int]:
         """Return every interval that a design can have, shortest first."""
         least = max(int(layer.cycles.min()) for layer in self.layers)
         least = max(least, int(self.end_cycles[0]))
         counts = {int(c) for layer in self.layers for c in layer.cycles}
         counts |= {int(c) for edge in self.edges for c in edge.cycles}
-        return sorted({least, *(c for c in counts if c >= least)})
+        counted = sorted({least, *(c for c in counts if c >= least)})
+        return counted[_first_feasible(counted, self._joinable) :]
+
+    def _joinable(self, interval: int) -> bool:
+        """Return whether engines of this speed can be joined, whatever the budget."""
+        layers, edges = self._restricted(interval)
+        elimination = Elimination([layer for layer, _ in layers], edges)
+        return elimination.cheapest(np.zeros(len(RESOURCES))) is not None
 
     def feasible(self, interval: int) -> bool:
         """Return whether any design keeps `interval` within the budget."""
@@ -195,16 +205,14 @@ class _Problem:
             int(latency.process_interval(i.process.structure())) for i in design.instances
         )
         shortage = self._shortage(shorter) if shorter is not None else None
-        bound = self.intervals()[0]
+        bound = self.intervals[0]
         return Fit(design, reached, bound, {}, shortage, self.programmes)
 
     def infeasible(self, interval: int, clock_hz: float) -> Fit:
         """Return the design that exceeds the budget least, at the most permissive interval."""
         choice = self._closest(interval)
         design = self.design(choice, interval, clock_hz)
-        return Fit(
-            design, interval, self.intervals()[0], self._excess(choice), None, self.programmes
-        )
+        return Fit(design, interval, self.intervals[0], self._excess(choice), None, self.programmes)
 
     def design(self, choice: Choice, interval: int, clock_hz: float) -> Design:
         """Return a choice as a design, with the FIFO depths that its interval asks for."""

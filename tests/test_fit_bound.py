@@ -1,0 +1,28 @@
+"""The shortest interval that `fit` names must be one that a design can have."""
+
+import pytest
+
+from codesign.fit.dataflow import fit
+from codesign.hardware.board import Board
+from codesign.network.graph import Graph, Node
+from codesign.network.ops.dense import Dense
+from codesign.network.tensor import Tensor
+
+ZCU104 = Board.load("zcu104")
+
+
+def classifier() -> Graph:
+    """One dense layer on an 8 x 8 image.
+
+    Its image comes one element per word: an engine that reads one, too, is slower than the port,
+    and any other one needs a width conversion, which is slower than the port by one cycle.
+    """
+    dense = Node("dense0", Dense(64, 10, 8), ("input",), Tensor((10,), 24, True), 0)
+    return Graph("classifier", Tensor((1, 8, 8), 8, signed=False), (dense,))
+
+
+@pytest.mark.parametrize("longest", [None, 1, 67])
+def test_a_conversion_that_nothing_avoids_counts(longest):
+    answer = fit(classifier(), ZCU104, 200e6, longest_interval=longest)
+    assert answer.feasible
+    assert (answer.interval, answer.bound, answer.shortage) == (68, 68, None)
