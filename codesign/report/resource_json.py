@@ -16,7 +16,7 @@ from codesign.report.breakdown import (
     resource_rows,
     slowest_processes,
 )
-from codesign.report.explain import CAVEATS, misses, remedies, sources, verdict
+from codesign.report.explain import CAVEATS, binding, misses, remedies, sources, verdict
 from codesign.report.findings import Findings, WishCheck
 from codesign.report.performance import performance
 
