@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from codesign.accuracy.dataset import Dataset
@@ -24,25 +25,40 @@ def emit_again(folder: RunFolder, to: Path | None = None) -> tuple[Path, str]:
 
     Returns:
         where it lies, and its digest.
+
+    Raises:
+        InputError: the design file is wrong, the design would stand still, or `to` is in use.
     """
+    if to is not None and to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise InputError(str(to), "exists already", "name a new folder")
     best = Best.read(folder)
+    best.run(folder)
     dataset: Dataset = best.settings.build_member("dataset").load()
     files = best.project(dataset)
-    path = to or folder.project
-    write_project(path, files)
-    return path, digest(files)
+    if to is not None:
+        write_project(to, files)
+        return to, digest(files)
+    manifest = folder.read_manifest()
+    write_project(folder.project, files)
+    digests = {**manifest["design_digests"], "emitted": best.digest()}
+    folder.write_manifest({**manifest, "design_digests": digests})
+    return folder.project, digest(files)
 
 
 def validate_again(path: Path) -> Measurement:
     """Measure the project of a run's folder, or a project's own folder.
 
+    A run's manifest keeps what was found, for the report.
+
     Raises:
         InputError: it is neither.
     """
     if (path / "flow.yaml").is_file():
-        best = Best.read(RunFolder.open(path))
-        tool: Tool = best.settings.build_member("validation")
-        return tool.measure(RunFolder(path).project)
+        folder = RunFolder(path)
+        tool: Tool = Best.read(folder).settings.build_member("validation")
+        measured = tool.measure(folder.project)
+        folder.write_manifest({**folder.read_manifest(), "validation": asdict(measured)})
+        return measured
     if not (path / "Makefile").is_file():
         problem = "is neither a run (no flow.yaml) nor an HLS project (no Makefile)"
         raise InputError(str(path), problem, "name a folder below runs/")

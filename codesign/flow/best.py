@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 from codesign.accuracy.dataset import Dataset
@@ -39,6 +41,11 @@ class Best:
             golden_images(self.network, dataset, wanted.images),
             wanted.layer_images,
         )
+
+    def digest(self) -> str:
+        """Return the SHA-256 of what the design file says, however it is laid out."""
+        tree = design_file.to_tree(self.design, self.design.board.name)
+        return sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
     def write(self, folder: RunFolder) -> None:
         """Write network and design; the project is written apart."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from codesign.cost.estimate import estimate
 from codesign.cost.pipeline import Timing
+from codesign.emit.project import digest, read
 from codesign.flow.best import Best
 from codesign.flow.folder import RunFolder
 from codesign.report.findings import Findings, FitSummary, Validation
@@ -28,11 +29,14 @@ def gather(folder: RunFolder, best: Best, timing: Timing | None = None) -> Findi
     with Store.read(folder.trials) as store:
         trials = tuple(store.trials())
     sizes = manifest["dataset"]["splits"]
+    project_digest = digest(read(folder.project))
+    measured, designs = manifest["validation"], manifest["design_digests"]
+    proven = measured["project_digest"] == project_digest and designs["emitted"] == best.digest()
     return Findings(
         title=f"{best.network.graph.name} on {best.design.board.name}",
         design=best.design,
         estimate=estimate(best.design, timing),
-        fit=FitSummary(**manifest["fit"]),
+        fit=_fit(FitSummary(**manifest["fit"]), best, edited=designs["fitted"] != best.digest()),
         timing=timing,
         accuracies=manifest["accuracy"],
         images={name: split["images"] for name, split in sizes.items()},
@@ -40,15 +44,26 @@ def gather(folder: RunFolder, best: Best, timing: Timing | None = None) -> Findi
         wish=best.settings.wish,
         trials=trials,
         chosen=manifest["chosen"],
-        validation=_validation(manifest["validation"]),
+        validation=_validation(measured) if proven else None,
         stages=manifest["seconds"],
         versions=manifest["versions"],
         seed=best.settings.seed,
         digests={
             "network": manifest["network_digest"],
-            "project": manifest["validation"]["project_digest"],
+            "project": project_digest,
         },
     )
+
+
+def _fit(found: FitSummary, best: Best, edited: bool) -> FitSummary:
+    """Return how good the fit found the design, unless a person has edited it since."""
+    if not edited:
+        return found
+    price = estimate(best.design)
+    slowest = max(layer.cycles for layer in price.layers)
+    excess = {v.resource: v.needed - v.allowed for v in price.violations}
+    advice = f"the design was edited; the best one takes {found.interval} cycles between images"
+    return FitSummary(slowest, found.bound, advice, excess)
 
 
 def _validation(measured: dict[str, Any]) -> Validation:

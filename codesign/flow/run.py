@@ -88,6 +88,7 @@ def run(
             "stop": result.stop.value,
             "accuracy": shares,
             "fit": asdict(FitSummary.of(answer)),
+            "design_digests": {"fitted": best.digest(), "emitted": best.digest()},
             "network_digest": serialize.digest(network),
             "validation": asdict(measured),
             "seconds": stage.seconds,

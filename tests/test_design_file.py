@@ -1,0 +1,124 @@
+"""Design files: what is written is what is read, and an edit is checked against the templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import random_design, random_graph
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codesign.errors import InputError
+from codesign.flow.design_file import from_tree, to_tree
+from codesign.hardware.structure import Arithmetic
+from codesign.load import read_yaml, yaml_text
+from codesign.network.graph import INPUT, Graph, Node
+from codesign.network.ops.conv2d import Conv2d
+from codesign.network.ops.dense import Dense
+from codesign.network.tensor import Tensor
+from codesign.network.windows import Window
+
+GRAPH = Graph(
+    "small",
+    Tensor((4, 6, 6), 4, signed=False),
+    (
+        Node("conv0", Conv2d(4, 6, Window((3, 3)), 4), (INPUT,), Tensor((6, 4, 4), 4, False), 1),
+        Node("dense0", Dense(96, 10, 4), ("conv0",), Tensor((10,), 24, True), 0),
+    ),
+)
+
+
+def tree() -> dict[str, Any]:
+    """A design of `GRAPH` as plain data, to be edited."""
+    return to_tree(random_design(GRAPH, np.random.default_rng(3)), "zcu104")
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=25)
+def test_a_design_survives_its_file(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    graph = random_graph(random)
+    design = random_design(graph, random)
+    depths = {fifo.name: 3 + n for n, fifo in enumerate(design.fifos) if random.integers(2)}
+    design = type(design)(graph, design.board, design.clock_hz, design.engines, depths)
+    text = yaml_text(to_tree(design, "zcu104"))
+    path = Path("/nowhere/design.yaml")
+    from codesign.load.text import parse
+
+    assert from_tree(parse(text, "text"), graph, str(path)) == design
+
+
+def test_the_file_reads_as_a_person_writes(tmp_path: Path) -> None:
+    (tmp_path / "design.yaml").write_text(yaml_text(tree()))
+    data = read_yaml(tmp_path / "design.yaml")
+    assert data["clock_mhz"] == 200
+    assert data["engines"]["conv0"]["arithmetic"] in {kind.name.lower() for kind in Arithmetic}
+    assert isinstance(data["engines"]["conv0"]["pe"], int)
+
+
+@pytest.mark.parametrize("pe", [1, 2, 3, 6])
+def test_a_legal_knob_reaches_the_engine(pe: int) -> None:
+    data = tree()
+    data["engines"]["conv0"]["pe"] = pe
+    assert from_tree(data, GRAPH, "design.yaml").engines["conv0"].output_lanes == pe
+
+
+def test_a_clock_of_the_board_is_taken() -> None:
+    assert from_tree(tree() | {"clock_mhz": 300}, GRAPH, "design.yaml").clock_hz == 300e6
+
+
+EDITS: list[tuple[tuple[str, ...], object, list[str]]] = [
+    (("engines", "conv0", "pe"), 4, ["engines.conv0.pe: cannot be 4", "legal values: 1, 2, 3, 6"]),
+    (("engines", "conv0", "pe"), True, ["engines.conv0.pe"]),
+    (("engines", "conv0", "pe"), 2.5, ["engines.conv0.pe", "2.5"]),
+    (("engines", "conv0", "arithmetic"), "gpu", ["cannot be gpu", "legal values: lut, dsp"]),
+    (("engines", "conv0", "ep"), 2, ["engines.conv0.ep: is no knob", "did you mean pe"]),
+    (("engines", "conv0"), {"pe": 1}, ["engines.conv0.simd: is missing", "1, 2, 4"]),
+    (("engines", "conv1"), {"pe": 1}, ["engines.conv1: is no layer", "did you mean conv0"]),
+    (("engines", "conv0"), 3, ["engines.conv0", "keys and values"]),
+    (("fifo_depths", "conv9_in"), 9, ["fifo_depths", "conv9_in"]),
+    (("fifo_depths", "conv0_in"), 1, ["fifo_depths.conv0_in", "at least 2"]),
+    (("fifo_depths", "conv0_in"), "deep", ["fifo_depths.conv0_in", "must be an integer"]),
+    (("clock_mhz",), 123, ["clock_mhz: zcu104 has no clock of 123", "100, 150, 200, 250, 300"]),
+    (("clock_mhz",), 0, ["clock_mhz: zcu104 has no clock of 0"]),
+    (("clock_mhz",), "fast", ["clock_mhz", "must be a number"]),
+    (("clock",), 200, ["clock: is no key", "did you mean clock_mhz"]),
+    (("board",), "zcu105", ["has no 'zcu105'", "did you mean zcu104"]),
+    (("schema",), 2, ["schema: must be 1, got 2"]),
+]
+
+
+@pytest.mark.parametrize(("keys", "value", "words"), EDITS, ids=[".".join(e[0]) for e in EDITS])
+def test_a_wrong_edit_names_the_place_and_what_is_legal(
+    keys: tuple[str, ...], value: object, words: list[str]
+) -> None:
+    data = tree()
+    section = data
+    for key in keys[:-1]:
+        section = section[key]
+    section[keys[-1]] = value
+    with pytest.raises(InputError) as caught:
+        from_tree(data, GRAPH, "best/design.yaml")
+    for word in words:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_engine_that_is_left_out_is_missed() -> None:
+    data = tree()
+    del data["engines"]["dense0"]
+    with pytest.raises(InputError, match=r"engines\.dense0\.pe: is missing; legal values: 1, 2, 5"):
+        from_tree(data, GRAPH, "design.yaml")
+
+
+def test_knobs_that_are_legal_alone_may_not_be_so_together() -> None:
+    source = Tensor((1024, 2, 2), 8, signed=False)
+    wide = Conv2d(1024, 64, Window((1, 1)), 8)
+    graph = Graph("wide", source, (Node("conv0", wide, (INPUT,), Tensor((64, 2, 2), 32, True), 0),))
+    data = to_tree(random_design(graph, np.random.default_rng(0)), "zcu104")
+    data["engines"]["conv0"] |= {"pe": 64, "simd": 1024}
+    with pytest.raises(InputError, match=r"design\.yaml: engines\.conv0: "):
+        from_tree(data, graph, "design.yaml")
