@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from math import floor
 
 from codesign.accuracy.dataset import Dataset
 from codesign.accuracy.evaluator import Evaluator, accuracy
-from codesign.cost.estimate import Estimate, estimate
+from codesign.cost.estimate import estimate
 from codesign.fit.dataflow import Fit, fit
 from codesign.hardware.board import Board
 from codesign.network import serialize
@@ -103,25 +102,6 @@ class Judge:
             return start, accuracy(start, self.dataset.validation)
         trained = self.evaluator.evaluate(graph, self.dataset, seed, start)
         return trained.network, trained.validation_accuracy
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A trained network with its best design and the design's price."""
-
-    network: Network
-    answer: Fit
-    price: Estimate
-    seconds: float
-    """CPU time of the fit [s]."""
-
-
-def candidate(network: Network, target: Target) -> Candidate:
-    """Fit a trained network once more and price it."""
-    start = time.process_time()
-    answer = target.fit(network.graph)
-    seconds = time.process_time() - start
-    return Candidate(network, answer, estimate(answer.design), seconds)
 
 
 def pack(network: Network) -> bytes:
