@@ -38,7 +38,7 @@ class Target:
             self.clock_hz,
             self.objective,
             longest_interval=self._longest_interval(),
-            budget=self._budget(),
+            budget=self.tightened,
         )
 
     def _longest_interval(self) -> int | None:
@@ -51,15 +51,15 @@ class Target:
         # a tiny share more, so that a bound met exactly is not lost to rounding
         return max(1, floor(min(seconds) * self.clock_hz * (1 + 1e-9))) if seconds else None
 
-    def _budget(self) -> Mapping[str, int]:
-        """Return the resources that the wish caps below the board's own ceilings."""
-        allowed = self.board.budget
-        caps = {
-            c.name: floor(c.bound)
-            for c in self.constraints
-            if c.name in allowed and c.operator == "<="
-        }
-        return {name: min(cap, allowed[name]) for name, cap in caps.items()}
+    @property
+    def tightened(self) -> Mapping[str, int]:
+        """The resources that the wish caps below the board's own ceilings."""
+        caps: dict[str, int] = {}
+        for wish in self.constraints:
+            allowed = caps.get(wish.name, self.board.budget.get(wish.name, 0))
+            if wish.operator == "<=" and floor(wish.bound) < allowed:
+                caps[wish.name] = max(floor(wish.bound), 0)
+        return caps
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,11 @@ class Judge:
         """Return the price of a graph's best design, with what it violates."""
         answer = self.target.fit(graph)
         values = estimate(answer.design).values()
-        excess = {f"{name} on the board": _share(answer, name) for name in answer.excess}
+        excess = {
+            f"{name} on the board": _share(answer, name)
+            for name in answer.excess
+            if name not in self.target.tightened
+        }
         return Outcome(values, {**excess, **violations(values, self.target.constraints)})
 
     def _learned(self, point: Point, graph: Graph, seed: int) -> tuple[Network, float]:

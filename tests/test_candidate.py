@@ -1,0 +1,178 @@
+"""One network on its best design: the wish reaches the fit, and the dearest step comes last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from codesign.accuracy.dataset import Dataset
+from codesign.accuracy.datasets.digits import Digits
+from codesign.accuracy.evaluator import Evaluator, Trained, accuracy
+from codesign.accuracy.evaluators.ptq import Ptq
+from codesign.candidate import Judge, Target, pack, unpack
+from codesign.cost.estimate import estimate
+from codesign.hardware.board import Board
+from codesign.network import serialize
+from codesign.network.families.convnet import Convnet
+from codesign.network.graph import Graph
+from codesign.network.network import FloatNetwork
+from codesign.network.tensor import Tensor
+from codesign.search.trial import Constraint
+
+BOARD = Board.load("zcu104")
+FAMILY = Convnet(
+    Tensor((1, 8, 8), 8, signed=False),
+    10,
+    layers=(1,),
+    widths=(4,),
+    kernels=(3,),
+    residuals=(False,),
+    weight_bits=(4,),
+    activation_bits=(4,),
+)
+POINT = {choice.name: choice.values[-1] for choice in FAMILY.space().choices}
+
+
+@dataclass(frozen=True)
+class Counting(Evaluator):
+    """Rounds weights that it draws, and remembers whom it was asked about."""
+
+    asked: list[Graph] = field(default_factory=list)
+
+    def evaluate(
+        self, graph: Graph, dataset: Dataset, seed: int, start: FloatNetwork | None = None
+    ) -> Trained:
+        self.asked.append(graph)
+        return Ptq(epochs=1, batch=256).evaluate(graph, dataset, seed, start)
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return Digits().load()
+
+
+def wishing(*texts: str, objective: str = "interval", board: Board = BOARD) -> Target:
+    constraints = tuple(Constraint.parse(text) for text in texts)
+    return Target(board, 200e6, objective, constraints)
+
+
+def judge(dataset: Dataset, target: Target) -> Judge:
+    return Judge(FAMILY, target, dataset, Counting())
+
+
+@given(cycles=st.integers(1, 10**8), clock_mhz=st.sampled_from(BOARD.clocks_mhz))
+@example(cycles=3, clock_mhz=200.0)
+@example(cycles=49, clock_mhz=100.0)
+def test_a_rate_that_is_met_exactly_is_met(cycles: int, clock_mhz: float) -> None:
+    clock_hz = clock_mhz * 1e6
+    for wish in (
+        Constraint("fps", ">=", clock_hz / cycles),
+        Constraint("interval_s", "<=", cycles / clock_hz),
+    ):
+        target = Target(BOARD, clock_hz, "interval", (wish,))
+        assert target._longest_interval() == cycles
+
+
+def test_the_hardest_wish_for_speed_counts_and_others_do_not() -> None:
+    assert wishing("fps>=1000", "fps>=4000", "interval_s<=1e-3")._longest_interval() == 50_000
+    assert wishing("fps<=1000", "latency_s<=1e-9")._longest_interval() is None
+
+
+def test_resource_wishes_tighten_the_budget_and_never_loosen_it() -> None:
+    assert wishing("lut<=5000.7", "ff<=1e9", "dsp>=3", "fps<=9").tightened == {"lut": 5000}
+    assert wishing("lut<=5000", "lut<=4000", "lut<=6000").tightened == {"lut": 4000}
+
+
+def test_the_fit_keeps_the_wish() -> None:
+    graph = FAMILY.decode(POINT)
+    fastest = wishing().fit(graph)
+    slow = wishing("fps>=1000", objective="resources").fit(graph)
+    cheap, dear = (estimate(answer.design).values() for answer in (slow, fastest))
+    assert cheap["fps"] >= 1000
+    assert cheap["lut"] < dear["lut"]
+    capped = wishing(f"lut<={dear['lut'] - 50:.0f}").fit(graph)
+    assert capped.feasible
+    assert estimate(capped.design).values()["lut"] <= dear["lut"] - 50
+
+
+@pytest.mark.parametrize(
+    "wish",
+    ["fps>=1e12", "latency_s<=1e-9", "lut<=10", "lut<=0", "bram18<=-1", "clock_mhz>=900"],
+)
+def test_a_network_that_misses_the_wish_is_not_trained(dataset: Dataset, wish: str) -> None:
+    constraint = Constraint.parse(wish)
+    judging = judge(dataset, wishing(wish))
+    outcome = judging(POINT, 0, 1)
+    assert outcome.violations == {constraint.text: constraint.violation(outcome.values)}
+    assert outcome.violations[constraint.text] > 0
+    assert judging.evaluator.asked == []
+    assert outcome.artifact is None
+    assert "accuracy" not in outcome.values
+
+
+def test_a_board_that_is_too_small_is_said_by_resource(dataset: Dataset) -> None:
+    tiny = replace(BOARD, resources=replace(BOARD.resources, lut=3000, bram18=100))
+    judging = judge(dataset, wishing(board=tiny))
+    outcome = judging(POINT, 0, 1)
+    assert list(outcome.violations) == ["lut on the board"]
+    assert judging.evaluator.asked == []
+
+
+def test_a_trained_network_is_priced_with_the_widths_that_its_weights_need(
+    dataset: Dataset,
+) -> None:
+    judging = judge(dataset, wishing())
+    outcome = judging(POINT, 0, 1)
+    (asked,) = judging.evaluator.asked
+    assert asked == FAMILY.decode(POINT)
+    assert outcome.artifact is not None
+    network = unpack(outcome.artifact)
+    widths = [[node.accumulator_bits for node in graph] for graph in (network.graph, asked)]
+    assert sum(widths[0]) < sum(widths[1])
+    best = estimate(judging.target.fit(network.graph).design).values()
+    assert outcome.values == {**best, "accuracy": accuracy(network, dataset.validation)}
+    assert outcome.values["lut"] < estimate(judging.target.fit(asked).design).values()["lut"]
+    assert dict(outcome.violations) == {}
+
+
+def test_the_seed_decides_the_training(dataset: Dataset) -> None:
+    judging = judge(dataset, wishing())
+    first, again, other = (judging(POINT, 0, seed).artifact for seed in (1, 1, 2))
+    assert first == again != other
+
+
+@dataclass(frozen=True)
+class Learned(Convnet):
+    """A family whose networks are trained and quantised already."""
+
+    packed: bytes = b""
+
+    def start(self, point: object) -> object:
+        return unpack(self.packed)
+
+
+def test_a_network_that_is_quantised_already_is_only_tested(dataset: Dataset) -> None:
+    packed = judge(dataset, wishing())(POINT, 0, 1).artifact
+    names = ("layers", "widths", "kernels", "residuals", "weight_bits", "activation_bits")
+    options = {name: getattr(FAMILY, name) for name in names}
+    family = Learned(FAMILY.input, FAMILY.classes, packed=packed, **options)
+    judging = replace(judge(dataset, wishing()), family=family)
+    outcome = judging(POINT, 5, 9)
+    assert judging.evaluator.asked == []
+    assert outcome.artifact == packed
+    assert outcome.values["accuracy"] == accuracy(unpack(packed), dataset.validation)
+
+
+def test_packing_loses_no_bit(dataset: Dataset) -> None:
+    network = Ptq(epochs=1, batch=256).evaluate(FAMILY.decode(POINT), dataset, 3).network
+    packed = pack(network)
+    assert serialize.digest(unpack(packed)) == serialize.digest(network)
+    images = network.quantize_input(dataset.test.images[:20])
+    last = network.graph.nodes[-1].name
+    np.testing.assert_array_equal(
+        unpack(packed).execute(images)[last], network.execute(images)[last]
+    )
