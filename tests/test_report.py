@@ -24,6 +24,7 @@ from scipy.stats import binomtest
 from codesign.cost.estimate import estimate
 from codesign.cost.pipeline import simulate
 from codesign.fit.dataflow import fit
+from codesign.flow.design_file import from_tree, to_tree
 from codesign.hardware.board import RESOURCES, Board, boards
 from codesign.hardware.interval import Interval
 from codesign.network.graph import Graph, Node
@@ -40,7 +41,7 @@ from codesign.report.findings import Findings, FitSummary, Validation, WishCheck
 from codesign.report.front_figure import front_figure
 from codesign.report.page import page
 from codesign.report.pareto import pareto
-from codesign.report.quantities import accuracy_range, count, percent, shown, si, si_range
+from codesign.report.quantities import accuracy_range, count, percent, ratio, shown, si, si_range
 from codesign.report.resource_figure import resource_figure
 from codesign.report.resource_fit import resource_fit
 from codesign.report.roofline_figure import roofline_figure
@@ -232,6 +233,10 @@ def test_findings_refuse_what_cannot_be() -> None:
         (percent(0.00001), "< 0.1 %"),
         (percent(0), "0.0 %"),
         (count(1362), "1,362"),
+        (ratio(6151.3), "6,150"),
+        (ratio(0.0421), "0.0421"),
+        (ratio(31.27), "31.3"),
+        (ratio(7.2e6), "7.20 M"),
     ],
 )
 def test_numbers_read_well(text: str, expected: str) -> None:
@@ -287,6 +292,14 @@ def test_the_bottleneck_is_bold() -> None:
 def test_markdown_shows_foreign_text_as_it_is() -> None:
     text = resource_fit(replace(found(), title=HOSTILE))["resource_fit.md"]
     assert text.startswith("# \\<script>alert(1)\\</script>")
+
+
+def test_a_design_reads_the_same_after_its_file_was_read() -> None:
+    findings = found()
+    tree = to_tree(findings.design, findings.board.name)
+    design = from_tree(tree, findings.graph, "design.yaml")
+    again = replace(findings, design=design, estimate=estimate(design, findings.timing))
+    assert resource_fit(again) == resource_fit(findings)
 
 
 @pytest.mark.parametrize("make", [priced, found, too_large])
@@ -469,6 +482,20 @@ def test_the_front_figure_shows_every_trial_that_has_both_values() -> None:
     assert points(traces["other trials"]) == {(7e-6, 0.93), (8e-6, 0.85)}
     assert points(traces["misses the wish"]) == {(3e-6, 0.99)}
     assert points(traces["chosen"]) == {(9e-6, 0.97)}
+
+
+def test_what_lies_outside_the_frame_is_said() -> None:
+    figure = front_figure(found())
+    assert figure is not None
+    low, high = figure.layout["yaxis"]["range"]
+    assert low < 0.85
+    assert high > 0.97
+    assert "Outside" not in figure.text
+    failed = replace(TRIALS[6], values={**TRIALS[6].values, "accuracy": 0.1})
+    worse = front_figure(replace(found(), trials=(*TRIALS[:6], failed)))
+    assert worse is not None
+    assert worse.layout["yaxis"]["range"] == [low, high]
+    assert "Outside the frame: 1;" in worse.text
 
 
 def test_colours_and_hover_texts_belong_to_their_points() -> None:
@@ -654,6 +681,12 @@ def test_a_failed_proof_does_not_read_as_a_passed_one() -> None:
     assert "as the hardware computes it" not in summary(findings)
     assert json.loads(resource_fit(findings)["resource_fit.json"])["proven"] is False
     assert "FAILED: layer conv1, image 3, element 7" in summary(findings)
+
+
+def test_a_tool_is_named_once() -> None:
+    proof = Validation("g++", "g++ (Debian) 12.2.0", True, 1, 1, "")
+    assert proof.tool_text == "g++ (Debian) 12.2.0"
+    assert replace(proof, version="12.2.0").tool_text == "g++ 12.2.0"
 
 
 def test_hostile_names_stay_text() -> None:

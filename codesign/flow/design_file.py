@@ -102,7 +102,7 @@ def _value(choice: Choice, given: str | int, where: str) -> int:
     """Return the knob's value that a file names."""
     for value in choice.values:
         if given in (_shown(value), value) and not isinstance(given, bool):
-            return int(value)
+            return value if isinstance(value, int) else int(value)  # an IntEnum keeps its name
     problem = f"cannot be {given}"
     raise InputError(where, problem, f"legal values: {_listed(choice)}")
 

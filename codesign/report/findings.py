@@ -64,6 +64,12 @@ class Validation:
     message: str = ""
     """Of a failure: the first difference."""
 
+    @property
+    def tool_text(self) -> str:
+        """The tool with its version, which often begins with the tool's name."""
+        repeated = self.version.startswith(self.tool)
+        return self.version if repeated else f"{self.tool} {self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class WishCheck:

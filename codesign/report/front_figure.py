@@ -15,6 +15,7 @@ _FAILED = {"symbol": "x-thin", "size": 7, "line": {"width": 1.5, "color": GREY}}
 _OTHER = {"symbol": "circle", "size": 7, "opacity": 0.55, "color": GREY}
 _CHOSEN = {"symbol": "circle-open", "size": 22, "color": RED, "line": {"width": 3}}
 _COLOUR = "energy_j"
+_EDGE = "edge of what was reached"
 
 
 def front_figure(findings: Findings) -> Figure | None:
@@ -42,15 +43,20 @@ def front_figure(findings: Findings) -> Figure | None:
     ]
     horizontal = axis(across.name) if across else {"title": {"text": "trial"}}
     label = quantity(across.name).label if across else "the number of the trial"
+    heights = [trial.values[vertical.name] for trial in drawn]
+    frame = _frame(traces, heights) if vertical.maximize else []
+    outside = sum(1 for height in heights if frame and height < frame[0])
     text = (
         f"{count(len(findings.trials))} trials, {count(len(findings.front))} of them on the front, "
         f"drawn as {quantity(vertical.name).label} over {label}."
     )
+    if outside:
+        text += f" Outside the frame: {count(outside)}; a double click shows all."
     layout = {
         "height": 440,
         "hovermode": "closest",
         "xaxis": horizontal,
-        "yaxis": axis(vertical.name),
+        "yaxis": axis(vertical.name) | ({"range": frame} if frame else {}),
         "legend": LEGEND,
     }
     return Figure("front", text, tuple(trace for trace in traces if trace["x"]), layout)
@@ -86,12 +92,24 @@ def _edge(front: Sequence[Trial], vertical: Objective, across: Objective | None)
     on_edge = pareto.front(front, (vertical, across)) if across else []
     on_edge.sort(key=lambda trial: _place(trial, across))
     shape = "vh" if across and across.maximize else "hv"
-    return _trials("edge of what was reached", on_edge, vertical, across) | {
+    return _trials(_EDGE, on_edge, vertical, across) | {
         "mode": "lines",
         "line": {"color": BLUE, "width": 1.5, "shape": shape},
         "hoverinfo": "skip",
         "showlegend": False,
     }
+
+
+def _frame(traces: Sequence[Trace], heights: Sequence[float]) -> list[float]:
+    """Return the vertical range that shows the edge well; empty where there is no edge to show.
+
+    A few trials that learned nothing would otherwise press all others together.
+    """
+    edge = next(trace["y"] for trace in traces if trace["name"] == _EDGE)
+    if len(set(edge)) < 2:
+        return []
+    low, high = min(edge), max(heights)
+    return [low - (high - low), high + 0.1 * (high - low)]
 
 
 def _hover(trial: Trial) -> str:

@@ -48,7 +48,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    for name in ("count", "percent", "si", "shape_text", "shown"):
+    for name in ("count", "percent", "ratio", "si", "shape_text", "shown"):
         environment.filters[name] = getattr(quantities, name)
     environment.filters["label"] = lambda name: quantities.quantity(name).label
     environment.filters["wish_text"] = wish_text

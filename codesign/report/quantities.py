@@ -95,6 +95,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
 
 
+def ratio(value: float) -> str:
+    """Return a ratio to three significant digits, without an exponent."""
+    return f"{float(f'{value:.3g}'):,g}" if value < 1e6 else si(value, "").strip()
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Return a share as a percentage; what is small but not nothing does not read as nothing."""
     smallest = 10**-digits

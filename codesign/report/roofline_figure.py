@@ -11,7 +11,7 @@ from typing import Any
 from codesign.cost.roofline import RooflinePoint
 from codesign.report.figure import BLUE, GREY, ORANGE, SI_TICKS, Figure, Trace
 from codesign.report.findings import Findings
-from codesign.report.quantities import percent, si
+from codesign.report.quantities import percent, ratio, si
 
 _RIGHT = {"xaxis": "x2", "yaxis": "y2"}
 
@@ -48,7 +48,7 @@ def roofline_figure(findings: Findings) -> Figure | None:
     reached = percent(board.achieved_ops_per_s / board.attainable_ops_per_s, 2)
     text = (
         f"The design makes {si(board.achieved_ops_per_s, 'op/s')}, {reached} of what the board "
-        f"attains at {board.intensity:.3g} operations per byte; the lower roof there is "
+        f"attains at {ratio(board.intensity)} operations per byte; the lower roof there is "
         f"{board.bound}. {len(layers)} layers multiply, each below the roof of its own engine."
     )
     return Figure("roofline", text, tuple(traces), layout)
@@ -83,10 +83,12 @@ def _points(
         "type": "scatter",
         "name": name,
         "mode": "markers+text",
+        "cliponaxis": False,
         "x": [point.intensity for point in points],
         "y": [point.achieved_ops_per_s for point in points],
         "text": [escape(point.name) for point in points],
-        "textposition": "bottom center",
+        # neighbours with nearly the same place do not cover each other's names
+        "textposition": [("bottom left", "bottom right")[i % 2] for i in range(len(points))],
         "marker": {"color": colour, "symbol": symbol, "size": size},
         "hovertemplate": "%{text}: %{y:.3s}op/s at %{x:.3g} op/byte<extra></extra>",
     }

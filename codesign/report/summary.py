@@ -125,7 +125,7 @@ def _proof(findings: Findings) -> Iterator[str]:
     proof = findings.validation
     if proof is None:
         return
-    what = f"C simulation ({proof.tool} {proof.version})"
+    what = f"C simulation ({proof.tool_text})"
     if not proof.passed:
         yield from _entry("proof", f"{what} FAILED: {proof.message}")
         return
