@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import ceil, floor
 
+from codesign.cost.resources import IMPLEMENTATION_FACTOR
 from codesign.design import Instance
 from codesign.hardware.board import RESOURCES, Board
 from codesign.report.breakdown import (
@@ -133,8 +134,7 @@ def sources(findings: Findings) -> dict[str, str]:
         "interval, latency": "simulation of rows, engines and finite FIFOs; loop rules exact in "
         "1,139 of 1,151 pipelined loops of public C-synthesis reports",
         "LUT, FF": "parts priced from public synthesis reports (Vivado HLS 2018.2 to Vitis HLS "
-        "2025.1), times implementation over C-synthesis of 21 public pairs: LUT 0.51 "
-        "(quartiles 0.40 to 0.75), FF 0.75 (0.56 to 0.79)",
+        f"2025.1), times implementation over C-synthesis: {_factor('lut')}, {_factor('ff')}",
         "DSP, BRAM18, URAM": "AMD UG479, UG579, UG473, UG573; checked against public reports",
         "shell": "utilisation reports of AXI DMA shells on Zynq",
         "board": origin.get("resources.lut", unknown),
@@ -144,6 +144,12 @@ def sources(findings: Findings) -> dict[str, str]:
         "programmable logic (Kuon and Rose, TCAD 2007)",
         "roofline": "Williams, Waterman and Patterson, CACM 2009",
     }
+
+
+def _factor(name: str) -> str:
+    """Return how implementation relates to C-synthesis, as the cost model has it."""
+    low, value, high = IMPLEMENTATION_FACTOR[name]
+    return f"{quantity(name).label} {value:g} ({low:g} to {high:g})"
 
 
 def _too_many(findings: Findings, name: str) -> int:
