@@ -153,7 +153,7 @@ def estimate(design: Design, timing: Timing | None = None) -> Estimate:
             single + sum(stages) + COSIMULATION_CYCLES[1],
         ),
         resources=_implemented(design),
-        csynth={name: ceil(float(usage[name])) for name in RESOURCES},
+        csynth={name: ceil(float(resources.synthesised(usage)[name])) for name in RESOURCES},
         budget=design.board.budget,
         dynamic_energy_j=dynamic_energy_j(design),
         static_power_w=design.board.static_power_w,
@@ -169,7 +169,7 @@ def estimate(design: Design, timing: Timing | None = None) -> Estimate:
 
 
 def design_usage(design: Design) -> Usage:
-    """Return what all processes take by C-synthesis."""
+    """Return what all processes are made of."""
     return resources.total(
         resources.process_usage(instance.process.structure()) for instance in design.instances
     )

@@ -52,6 +52,17 @@ def lutram_luts(words: Count, bits: Count) -> Count:
     return ceil_div(words * bits, 64)
 
 
+def built_lutram_luts(words: Count, bits: Count) -> Count:
+    """Return the look-up tables of a distributed memory as it is built.
+
+    A six-input table holds 64 x 1 or 32 x 2 bits, however few of its words are used; C-synthesis
+    counts bits only and so understates shallow, wide memories.
+    Source: AMD UG474 and UG574, distributed RAM and ROM.
+    """
+    shallow = np.less_equal(words, 32) * 1
+    return shallow * ceil_div(bits, 2) + (1 - shallow) * bits * ceil_div(words, 64)
+
+
 def multiplier_luts(a_bits: int, b_bits: int) -> float:
     """Return the look-up tables of one multiplier in fabric, as C-synthesis counts them.
 

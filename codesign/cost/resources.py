@@ -25,6 +25,14 @@ from codesign.hardware.structure import (
 )
 
 Usage = dict[str, Cost]
+"""An amount per resource. Before `synthesised` or `implemented` have decided the level, LUTs of
+memories stand apart from those of logic, which implementation shrinks."""
+
+MEMORY_LUT = "memory_lut"
+"""LUTs of distributed memories, as they are built."""
+MEMORY_LUT_CSYNTH = "memory_lut_csynth"
+"""The same as C-synthesis counts them."""
+_PARTS = (*RESOURCES, MEMORY_LUT, MEMORY_LUT_CSYNTH)
 
 INDEX_BITS = 16
 """Width at which loop counters are priced: the widest bound that streams of images reach."""
@@ -35,11 +43,13 @@ IMPLEMENTATION_FACTOR: Mapping[str, tuple[float, float, float]] = {
     "dsp": (1.0, 1.0, 1.0),
     "bram18": (0.9, 1.0, 1.1),
     "uram": (1.0, 1.0, 1.0),
+    MEMORY_LUT: (0.5, 1.0, 1.1),
 }
 """Implementation over C-synthesis: low, typical, high.
 
 Source: 21 public pairs of reports; LUT median 0.51 with quartiles 0.40 and 0.75, FF 0.75 with
-0.56 and 0.79, BRAM18 0.98, DSP 1.00 where the multiplier's kind is pinned, as it is here."""
+0.56 and 0.79, BRAM18 0.98, DSP 1.00 where the multiplier's kind is pinned, as it is here.
+LUTs of memories are taken as built; a constant table may shrink, by half at the very most."""
 
 SHELL: Mapping[str, tuple[float, float, float]] = {
     "lut": (1600, 2600, 3300),
@@ -55,8 +65,11 @@ Source: Vivado utilisation reports of hls4ml's and m_axi-only shells on Zynq (DM
 
 
 def process_usage(structure: Structure) -> Usage:
-    """Return what one process takes by C-synthesis, for one engine or a whole space."""
-    usage: Usage = dict.fromkeys(RESOURCES, 0)
+    """Return what one process is made of, for one engine or a whole space.
+
+    `synthesised` or `implemented` turn it into resources.
+    """
+    usage: Usage = dict.fromkeys(_PARTS, 0)
     for part in _parts(structure):
         _accumulate(usage, part)
     return usage
@@ -64,16 +77,24 @@ def process_usage(structure: Structure) -> Usage:
 
 def total(usages: Iterable[Usage]) -> Usage:
     """Return the sum of several usages."""
-    result: Usage = dict.fromkeys(RESOURCES, 0)
+    result: Usage = dict.fromkeys(_PARTS, 0)
     for usage in usages:
         _accumulate(result, usage)
     return result
 
 
+def synthesised(usage: Usage) -> Usage:
+    """Return the resources that C-synthesis would report for a usage."""
+    luts = usage["lut"] + usage[MEMORY_LUT_CSYNTH]
+    return {name: usage[name] for name in RESOURCES} | {"lut": luts}
+
+
 def implemented(usage: Usage, kind: str = "value") -> Usage:
-    """Return the implementation-level estimate ("low", "value" or "high") of a usage."""
+    """Return the resources ("low", "value" or "high") of a usage after implementation."""
     index = ("low", "value", "high").index(kind)
-    return {name: usage[name] * IMPLEMENTATION_FACTOR[name][index] for name in RESOURCES}
+    factor = {name: factors[index] for name, factors in IMPLEMENTATION_FACTOR.items()}
+    luts = usage["lut"] * factor["lut"] + usage[MEMORY_LUT] * factor[MEMORY_LUT]
+    return {name: usage[name] * factor[name] for name in RESOURCES} | {"lut": luts}
 
 
 def fifo_usage(depth: Count, width: Count) -> Usage:
@@ -109,7 +130,8 @@ def _memory(buffer: Buffer) -> Usage:
     in_bram = (np.equal(buffer.storage, Storage.BRAM)) * buffer.when
     in_uram = (np.equal(buffer.storage, Storage.URAM)) * buffer.when
     return {
-        "lut": in_lutram * operators.lutram_luts(buffer.words, bits),
+        MEMORY_LUT: in_lutram * operators.built_lutram_luts(buffer.words, bits),
+        MEMORY_LUT_CSYNTH: in_lutram * operators.lutram_luts(buffer.words, bits),
         "ff": in_lutram * bits,
         "bram18": in_bram * operators.bram18(buffer.words, bits),
         "uram": in_uram * operators.uram(buffer.words, bits),
