@@ -19,7 +19,7 @@ from codesign.cost import latency, resources
 from codesign.design import Design
 from codesign.fit.depths import held_elements, input_depth
 from codesign.fit.elimination import Elimination
-from codesign.fit.options import Options, matrix, options, price, resize_costs
+from codesign.fit.options import Options, fork_costs, matrix, options, price, resize_costs
 from codesign.fit.programme import Choice, Edge, Layer, solve
 from codesign.fit.relaxation import Relaxation
 from codesign.hardware.board import RESOURCES, Board
@@ -133,11 +133,15 @@ class _Problem:
         self.layers = [options(graph, node) for node in graph]
         self.held = held_elements(graph)
         self.edges = _edges(graph, self.layers)
-        ends = (Receive(graph.input, widest_lanes(graph.input)), Send(graph.output))
-        self.end_cycles, end_costs = price(ends, 1)
+        # one by one: the FIFOs between the ends and the engines belong to the edges
+        lanes = widest_lanes(graph.input)
+        ends = [price((end,), 1) for end in (Receive(graph.input, lanes), Send(graph.output))]
+        self.end_cycles = max(int(cycles[0]) for cycles, _ in ends)
+        fixed = np.sum([costs for _, costs in ends], axis=0)
+        fixed += fork_costs(graph.input, lanes, len(graph.readers(INPUT)))
         shell = [resources.SHELL[name][1] for name in RESOURCES]
         available = np.array([budget[name] for name in RESOURCES], np.float64)
-        self.budget = available - np.array(shell) - end_costs[0]
+        self.budget = available - np.array(shell) - fixed[0]
         totals = np.array([getattr(board.resources, name) for name in RESOURCES], np.float64)
         self.weights = np.where(totals > 0, 1 / np.maximum(totals, 1), 0.0)
         self.solved: dict[int, Choice | None] = {}
@@ -147,7 +151,7 @@ class _Problem:
     def intervals(self) -> list[int]:
         """Return every interval that a design can have, shortest first."""
         least = max(int(layer.cycles.min()) for layer in self.layers)
-        least = max(least, int(self.end_cycles[0]))
+        least = max(least, self.end_cycles)
         counts = {int(c) for layer in self.layers for c in layer.cycles}
         counts |= {int(c) for edge in self.edges for c in edge.cycles}
         counted = sorted({least, *(c for c in counts if c >= least)})

@@ -68,7 +68,7 @@ def options(graph: Graph, node: Node) -> Options:
     engine = template.of(node, inputs, space.grid())
     processes = engine.processes()
     cycles, costs = price(processes, space.size)
-    costs += _fork_costs(node.output, engine.output_lanes, len(graph.readers(node.name)))
+    costs += fork_costs(node.output, engine.output_lanes, len(graph.readers(node.name)))
     first = latency.longest_silence(processes[0].structure().phases)
     columns = (cycles, _row(engine.input_lanes, space.size), _row(engine.output_lanes, space.size))
     legal = np.broadcast_to(engine.legal(), space.size)
@@ -137,7 +137,7 @@ def template_of(op: type[Op]) -> type[HardwareTemplate]:
     raise ValueError(f"no hardware template implements {op.__name__}")
 
 
-def _fork_costs(tensor: Tensor, lanes: Count, readers: int) -> Costs | float:
+def fork_costs(tensor: Tensor, lanes: Count, readers: int) -> Costs | float:
     """Return the costs of the forks behind an engine, with the FIFOs that feed them."""
     if readers < 2:
         return 0.0

@@ -1,0 +1,322 @@
+"""`fit` against brute force: every design of small networks, priced whole by `cost.estimate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from cases import signed, unsigned
+
+from codesign.cost import latency
+from codesign.cost.estimate import estimate
+from codesign.cost.pipeline import Timing
+from codesign.design import Design
+from codesign.fit.dataflow import Fit, fit
+from codesign.fit.depths import held_elements, input_depth
+from codesign.fit.options import template_of
+from codesign.hardware.board import RESOURCES, Board, Ceilings
+from codesign.hardware.structure import Storage
+from codesign.hardware.template import HardwareTemplate
+from codesign.network.graph import INPUT, Graph, Node
+from codesign.network.op import Op
+from codesign.network.ops.add import Add
+from codesign.network.ops.conv2d import Conv2d
+from codesign.network.ops.dense import Dense
+from codesign.network.ops.pool2d import Pool2d
+from codesign.network.tensor import Tensor
+from codesign.network.windows import Window
+
+CLOCK_HZ = 200e6
+NETWORKS = 100
+MOST_DESIGNS = 256
+BOARDS = ("zcu104", "pynq_z2")
+UNTIMED = Timing((10**6, 10**6), {})
+"""A run that says nothing, so that `estimate` need not make one for every design."""
+
+
+def tiny_graph(random: np.random.Generator) -> Graph:
+    """Return one to three layers of few channels; an addition needs a convolution before it."""
+
+    def number(low: int, high: int) -> int:
+        return int(random.integers(low, high + 1))
+
+    source = Tensor((number(1, 3), number(2, 4), number(2, 4)), number(2, 8), signed=False)
+    nodes: list[Node] = []
+    name, tensor = INPUT, source
+
+    def append(kind: str, op: Op, inputs: tuple[str, ...], bits: int) -> None:
+        nonlocal name, tensor
+        shape = op.output_shape([tensor.shape] * len(inputs))
+        tensor = Tensor(shape, bits, signed=False)
+        name = f"{kind}{len(nodes)}"
+        nodes.append(Node(name, op, inputs, tensor, int(random.choice([1, 8]))))
+
+    for _ in range(number(0, 2)):
+        kind = random.choice(["conv", "point", "pool", "add"])
+        if kind in {"conv", "point"}:
+            side = 1 if kind == "point" else 2
+            window = Window((side, side))
+            op = Conv2d(tensor.channels, number(1, 3), window, number(2, 8))
+            append("conv", op, (name,), number(2, 8))
+        elif kind == "pool":
+            append("pool", Pool2d("average", Window((2, 2), (2, 2))), (name,), number(2, 8))
+        else:
+            before, wanted = name, tensor
+            op = Conv2d(tensor.channels, tensor.channels, Window((1, 1)), number(2, 8))
+            append("conv", op, (before,), wanted.bits)
+            append("add", Add(3), (before, name), number(2, 8))
+        if min(tensor.shape[1:]) < 2:
+            break
+    op = Dense(tensor.elements, number(1, 3), number(2, 8))
+    nodes.append(Node("dense", op, (name,), signed(op.outputs, bits=32), 0))
+    return Graph("tiny", source, tuple(nodes))
+
+
+def every_design(graph: Graph, board: Board) -> Iterator[dict[str, HardwareTemplate]]:
+    """Yield the engines of every design, legal ones only."""
+    spaces = []
+    for node in graph:
+        inputs, template = graph.inputs(node), template_of(type(node.op))
+        space = template.space(node, inputs)
+        engines = [template.of(node, inputs, space.at(n)) for n in range(space.size)]
+        # a knob that only moves a memory to URAM changes nothing where there is none
+        has_uram = board.resources.uram > 0
+        spaces.append(
+            [
+                e
+                for e in engines
+                if bool(e.legal())
+                and (has_uram or getattr(e, "line_storage", Storage.LUTRAM) != Storage.URAM)
+            ]
+        )
+    names = [node.name for node in graph]
+    for engines in product(*spaces):
+        yield dict(zip(names, engines, strict=True))
+
+
+def count_designs(graph: Graph) -> int:
+    sizes = [template_of(type(n.op)).space(n, graph.inputs(n)).size for n in graph]
+    return int(np.prod(sizes))
+
+
+class Brute:
+    """Every design of one graph on one board, priced whole when its price is asked for."""
+
+    def __init__(self, graph: Graph, board: Board) -> None:
+        self.board = board
+        self.designs = [
+            Design(graph, board, CLOCK_HZ, engines) for engines in every_design(graph, board)
+        ]
+        self.slowest = np.array([slowest(design) for design in self.designs])
+        self.intervals = sorted(set(self.slowest.tolist()))
+        self.held = held_elements(graph)
+        totals = np.array([getattr(board.resources, name) for name in RESOURCES], float)
+        self.weights = np.where(totals > 0, 1 / np.maximum(totals, 1), 0.0)
+        self.known: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}
+
+    def needed(self, number: int, target: int) -> np.ndarray:
+        """Return what a design needs with the FIFO depths that an interval asks for."""
+        design = self.designs[number]
+        depths = {}
+        for node in design.graph:
+            engine = design.engines[node.name]
+            silence = latency.longest_silence(engine.processes()[0].structure().phases)
+            for port, tensor in enumerate(design.graph.inputs(node)):
+                label = f"{node.name}_in{port}" if len(node.inputs) > 1 else f"{node.name}_in"
+                held = self.held[node.name][port]
+                depths[label] = int(input_depth(tensor, engine.input_lanes, silence, target, held))
+        key = (number, tuple(depths.values()))
+        if key not in self.known:
+            self.known[key] = needed(replace(design, depths=depths))
+        return self.known[key]
+
+    def fitting(self, target: int, budget: np.ndarray) -> list[float]:
+        """Return the weighted costs of the designs that keep an interval and a budget."""
+        every = (self.needed(int(n), target) for n in np.flatnonzero(self.slowest <= target))
+        return [float(own @ self.weights) for own in every if np.all(own <= budget + 1e-6)]
+
+
+def slowest(design: Design) -> int:
+    """Return the cycles of the slowest process."""
+    return max(int(latency.process_interval(i.process.structure())) for i in design.instances)
+
+
+def needed(design: Design) -> np.ndarray:
+    """Return what a design needs of the board, `[resources]`."""
+    price = estimate(design, UNTIMED)
+    return np.array([price.resources[name].value for name in RESOURCES])
+
+
+def small_problems() -> Iterator[tuple[int, Graph, Board]]:
+    """Yield networks that brute force can take."""
+    seed = found = 0
+    while found < NETWORKS:
+        graph = tiny_graph(np.random.default_rng(seed))
+        if count_designs(graph) <= MOST_DESIGNS:
+            yield seed, graph, Board.load(BOARDS[found % len(BOARDS)])
+            found += 1
+        seed += 1
+
+
+PROBLEMS = tuple(small_problems())
+
+
+def budgets(brute: Brute, random: np.random.Generator) -> Iterator[dict[str, int]]:
+    """Yield budgets that bind: the needs of some design, with more or less of some resources."""
+    last = brute.intervals[-1]
+    for share in (1.0, 1.2, 0.98):
+        some = brute.needed(int(random.integers(len(brute.designs))), last)
+        scales = np.where(random.random(len(RESOURCES)) < 0.5, share, 1.5)
+        yield {
+            name: min(int(np.ceil(amount)), brute.board.budget[name])
+            for name, amount in zip(RESOURCES, some * scales, strict=True)
+        }
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_fit_equals_brute_force(part: int) -> None:
+    for seed, graph, board in PROBLEMS[part::10]:
+        brute = Brute(graph, board)
+        random = np.random.default_rng(seed)
+        for budget in budgets(brute, random):
+            check_interval(brute, graph, budget)
+            check_resources(brute, graph, budget, int(random.choice(brute.intervals)))
+
+
+def amounts_of(brute: Brute, budget: Mapping[str, int]) -> np.ndarray:
+    return np.array([{**brute.board.budget, **budget}[name] for name in RESOURCES], float)
+
+
+def check_interval(brute: Brute, graph: Graph, budget: Mapping[str, int]) -> None:
+    """The shortest interval, and of the designs that keep it the cheapest."""
+    amounts = amounts_of(brute, budget)
+    answer = fit(graph, brute.board, CLOCK_HZ, budget=budget)
+    assert answer.bound <= brute.intervals[0]
+    for target in brute.intervals:
+        costs = brute.fitting(target, amounts)
+        if costs:
+            assert answer.feasible
+            assert answer.interval == target
+            check_price(answer, min(costs), brute, amounts)
+            assert target == brute.intervals[0] or answer.shortage is not None
+            return
+    check_infeasible(answer, amounts)
+
+
+def check_resources(brute: Brute, graph: Graph, budget: Mapping[str, int], longest: int) -> None:
+    """The cheapest design that keeps an interval."""
+    amounts = amounts_of(brute, budget)
+    answer = fit(graph, brute.board, CLOCK_HZ, "resources", longest, budget)
+    costs = brute.fitting(longest, amounts)
+    assert answer.feasible == bool(costs)
+    if costs:
+        assert answer.interval <= longest
+        check_price(answer, min(costs), brute, amounts)
+
+
+def check_price(answer: Fit, least: float, brute: Brute, amounts: np.ndarray) -> None:
+    """Price the answer as a whole design, and compare with the cheapest of all."""
+    assert slowest(answer.design) == answer.interval
+    own = needed(answer.design)
+    assert np.all(own <= amounts + 1e-6)
+    assert float(own @ brute.weights) == pytest.approx(least, rel=1e-9)
+
+
+def check_infeasible(answer: Fit, amounts: np.ndarray) -> None:
+    """The closest design says by how much it is too large."""
+    assert not answer.feasible
+    assert "nothing fits" in answer.advice()
+    over = np.maximum(needed(answer.design) - amounts, 0.0)
+    excess = {name: amount for name, amount in zip(RESOURCES, over, strict=True) if amount > 1e-6}
+    assert set(answer.excess) == set(excess)
+    for name, amount in excess.items():
+        assert amount - 1e-6 <= answer.excess[name] <= amount + 1
+
+
+def test_problems_are_varied() -> None:
+    """Otherwise brute force would prove little."""
+    operators = {type(node.op) for _, graph, _ in PROBLEMS for node in graph}
+    assert operators == {Conv2d, Pool2d, Add, Dense}
+    assert {len(graph.nodes) for _, graph, _ in PROBLEMS} >= {1, 2, 3}
+
+
+def chain() -> Graph:
+    """Two convolutions, a pool and a dense layer, as in the digits networks."""
+    same = Window((3, 3), (1, 1), (1, 1, 1, 1))
+    nodes = (
+        Node("conv0", Conv2d(1, 8, same, 8), (INPUT,), unsigned(8, 8, 8, bits=4)),
+        Node("conv1", Conv2d(8, 8, same, 4), ("conv0",), unsigned(8, 8, 8, bits=4)),
+        Node(
+            "pool",
+            Pool2d("max", Window((2, 2), (2, 2))),
+            ("conv1",),
+            unsigned(8, 4, 4, bits=4),
+            0,
+        ),
+        Node("dense", Dense(128, 10, 4), ("pool",), signed(10, bits=20), 0),
+    )
+    return Graph("chain", unsigned(1, 8, 8, bits=8), nodes)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_an_interval_is_bought_with_multipliers(name: str) -> None:
+    """No layer finishes before its products are done: interval >= MACs / multipliers."""
+    graph, board = chain(), Board.load(name)
+    for longest in (20000, 5000, 2000, 1000):
+        answer = fit(graph, board, CLOCK_HZ, "resources", longest)
+        assert answer.interval <= longest
+        for node in graph:
+            groups = [
+                group
+                for instance in answer.design.layer(node.name)
+                for group in instance.process.structure().multipliers
+            ]
+            macs = node.op.macs([tensor.shape for tensor in graph.inputs(node)])
+            products = sum(int(g.count) for g in groups if g.name == "products")
+            assert products * answer.interval >= macs
+
+
+def test_more_of_everything_is_never_slower() -> None:
+    graph, board = chain(), Board.load("pynq_z2")
+    intervals = []
+    for lut in (3800, 4000, 4200, 4400, 5000, 10000):
+        answer = fit(graph, board, CLOCK_HZ, budget={"lut": lut, "dsp": 20})
+        intervals.append(answer.interval if answer.feasible else 10**9)
+    assert intervals == sorted(intervals, reverse=True)
+    assert len(set(intervals)) > 3
+
+
+def test_a_shortage_says_what_the_next_shorter_interval_needs() -> None:
+    """With that much more, it is reached."""
+    graph, board = chain(), Board.load("pynq_z2")
+    tight = {"lut": 4200, "dsp": 20}
+    answer = fit(graph, board, CLOCK_HZ, budget=tight)
+    assert answer.feasible
+    assert answer.shortage is not None
+    assert set(answer.shortage.missing) == {"lut"}
+    more = tight | {"lut": tight["lut"] + answer.shortage.missing["lut"]}
+    better = fit(graph, board, CLOCK_HZ, budget=more)
+    assert better.interval <= answer.shortage.interval < answer.interval
+    assert "more LUT" in answer.advice()
+
+
+def test_a_wish_beyond_every_board_gives_the_fastest_design() -> None:
+    board = replace(Board.load("zcu104"), ceilings=Ceilings(1, 1, 1, 1, 1))
+    fastest = fit(chain(), board, CLOCK_HZ)
+    wished = fit(chain(), board, CLOCK_HZ, "resources", longest_interval=1)
+    assert wished.feasible
+    assert wished.interval == fastest.interval > 1
+
+
+def test_nothing_fits_a_board_that_is_smaller_than_its_shell() -> None:
+    answer = fit(chain(), Board.load("pynq_z2"), CLOCK_HZ, budget={"lut": 100, "bram18": 0})
+    assert not answer.feasible
+    assert set(answer.excess) >= {"lut", "bram18"}
+
+
+def test_an_unknown_objective_is_refused() -> None:
+    with pytest.raises(ValueError, match="not 'speed'"):
+        fit(chain(), Board.load("pynq_z2"), CLOCK_HZ, "speed")
