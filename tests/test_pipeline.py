@@ -87,7 +87,7 @@ class Naive:
     def occupancy(self) -> dict[str, int]:
         return {
             name: max(
-                (n + 1 - sum(taken < time for taken in self.taken[name]))
+                (n + 1 - sum(taken < time - 1 for taken in self.taken[name]))
                 for n, time in enumerate(self.ready[name])
             )
             for name in self.ready

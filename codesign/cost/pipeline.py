@@ -90,8 +90,9 @@ class _Channel:
         self.read = 0
 
     def occupancy(self) -> int:
-        """Most words held at once: written but not yet read when a word becomes ready."""
-        read_before = np.searchsorted(self.taken, self.ready, side="left")
+        """The least depth that would have held up no writer: most words held at once."""
+        # as `_room` has it, a word's place is free two cycles after the word was read
+        read_before = np.searchsorted(self.taken, self.ready - 1, side="left")
         return int((np.arange(1, len(self.ready) + 1) - read_before).max(initial=0))
 
 

@@ -14,6 +14,7 @@ from codesign.cost import latency
 from codesign.cost.estimate import estimate
 from codesign.cost.pipeline import Deadlock, Timing, simulate
 from codesign.design import MIN_FIFO_DEPTH, Design
+from codesign.errors import InfeasibleError
 
 IMAGES = 8
 """Images per run: the interval settles within a few."""
@@ -29,17 +30,18 @@ def settle(design: Design) -> tuple[Design, Timing]:
     helps, or before a resource would run out.
 
     Raises:
-        Deadlock: no depth that the board can hold lets the design run.
+        InfeasibleError: no depth that the board can hold lets the design run.
     """
     slowest = max(int(latency.process_interval(i.process.structure())) for i in design.instances)
     best: tuple[Design, Timing] | None = None
     for _ in range(MAX_ROUNDS):
         try:
             timing = simulate(design, IMAGES)
-        except Deadlock:
+        except Deadlock as error:
             deeper = _deepened(design, {fifo.name for fifo in design.fifos})
-            if estimate(deeper).violations:
-                raise
+            if deeper == design or estimate(deeper).violations:
+                problem = f"no FIFOs that {design.board.name} can hold let the design run"
+                raise InfeasibleError(f"{problem}: {error}") from error
             design = deeper
             continue
         if best is None or timing.interval < best[1].interval:
@@ -52,7 +54,7 @@ def settle(design: Design) -> tuple[Design, Timing]:
             break
         design = deeper
     if best is None:
-        raise Deadlock("FIFOs of any depth tried end in a deadlock")
+        raise InfeasibleError(f"{design.graph.name} still waits for itself after deepening FIFOs")
     return _trimmed(*best)
 
 
