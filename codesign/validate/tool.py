@@ -5,6 +5,8 @@ Members live in `codesign.validate.tools`, one file each. Only this room starts 
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -41,26 +43,38 @@ def call(command: Sequence[str], folder: Path, log: Path, limit_s: float) -> tup
     """Run a command in `folder`; return its exit code and output, which also goes to `log`.
 
     Raises:
-        ToolError: the command cannot be started or runs longer than `limit_s`.
+        ToolError: the command cannot be started or runs longer than `limit_s`, or the log
+            cannot be written.
     """
+    said = " ".join(command)
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=limit_s,
-            check=False,
+            errors="replace",
+            start_new_session=True,
         )
     except OSError as error:
-        raise ToolError(f"{' '.join(command)}: cannot be started ({error.strerror})") from error
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"{' '.join(command)}: still running after {limit_s:.0f} s") from error
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(done.stdout)
-    return done.returncode, done.stdout
+        raise ToolError(f"{said}: cannot be started ({error.strerror})") from error
+    with process:
+        try:
+            output, _ = process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired as error:
+            raise ToolError(f"{said}: still running after {limit_s:.0f} s") from error
+        finally:
+            if process.returncode is None:
+                # not only make, but whatever it started
+                os.killpg(process.pid, signal.SIGKILL)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(output)
+    except OSError as error:
+        raise ToolError(f"{log}: cannot be written ({error.strerror})") from error
+    return process.returncode, output
 
 
 def failure(command: Sequence[str], code: int, log: Path, output: str) -> ToolError:
