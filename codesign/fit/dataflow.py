@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from codesign.cost import latency, resources
 from codesign.design import Design
 from codesign.fit.depths import held_elements, input_depth
+from codesign.fit.dominance import undominated
 from codesign.fit.elimination import Elimination
 from codesign.fit.options import Options, fork_costs, matrix, options, price, resize_costs
 from codesign.fit.programme import Choice, Edge, Layer, solve
@@ -192,12 +193,21 @@ class _Problem:
         kept = [layer for layer, _ in affordable]
         choice = Relaxation(kept, edges, self.budget).cheapest(self.weights)
         if choice is None:
-            self.programmes += 1
-            choice = solve(kept, edges, self.budget, self.weights)
+            return self._programme(affordable, edges)
+        return _renumbered(choice, [numbers for _, numbers in affordable])
+
+    def _programme(
+        self, layers: Sequence[_Kept], edges: Sequence[Edge], relaxed: bool = False
+    ) -> Choice | None:
+        """Solve the integer programme over the options that an optimum may need."""
+        self.programmes += 1
+        wanted = undominated([layer for layer, _ in layers], edges)
+        few = [layer.at(kept) for (layer, _), kept in zip(layers, wanted, strict=True)]
+        choice = solve(few, edges, self.budget, self.weights, relaxed)
         if choice is None:
             return None
-        numbers = [int(own[o]) for o, (_, own) in zip(choice.options, affordable, strict=True)]
-        return replace(choice, options=tuple(numbers))
+        numbers = [own[kept] for (_, own), kept in zip(layers, wanted, strict=True)]
+        return _renumbered(choice, numbers)
 
     def answer(self, interval: int, clock_hz: float, shorter: int | None) -> Fit:
         """Return the fit at an interval that is known to be feasible."""
@@ -238,7 +248,7 @@ class _Problem:
 
     def _restricted(self, interval: int) -> tuple[list[_Kept], list[Edge]]:
         """Return what keeps `interval`: layers with the numbers of their options, and edges."""
-        layers = []
+        layers: list[_Kept] = []
         for own in self.layers:
             kept = np.flatnonzero(own.cycles <= interval)
             costs = own.costs
@@ -263,15 +273,10 @@ class _Problem:
         return kept if np.all(least <= self.budget + 1e-9) else None
 
     def _closest(self, interval: int) -> Choice:
-        layers, edges = self._restricted(interval)
-        choice = solve(
-            [layer for layer, _ in layers], edges, self.budget, self.weights, relaxed=True
-        )
+        choice = self._programme(*self._restricted(interval), relaxed=True)
         if choice is None:
             raise ValueError(f"no design has an interval of {interval} cycles")
-        self.programmes += 1
-        numbers = [int(own[o]) for o, (_, own) in zip(choice.options, layers, strict=True)]
-        return replace(choice, options=tuple(numbers))
+        return choice
 
     def _excess(self, choice: Choice) -> dict[str, int]:
         units = np.maximum(self.budget, 1.0)
@@ -284,6 +289,12 @@ class _Problem:
     def _shortage(self, interval: int) -> Shortage | None:
         missing = self._excess(self._closest(interval))
         return Shortage(interval, missing) if missing else None
+
+
+def _renumbered(choice: Choice, numbers: Sequence[NDArray[np.intp]]) -> Choice:
+    """Return a choice among some options with their numbers among all."""
+    options = zip(choice.options, numbers, strict=True)
+    return replace(choice, options=tuple(int(own[option]) for option, own in options))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from codesign.fit.elimination import Elimination
 from codesign.fit.programme import Choice, Edge, Layer
 
 ROUNDS = 24
-STEP = 2.0
+FIRST_STEP = 2.0
 _TOLERANCE = 1e-9
 
 
@@ -48,15 +48,58 @@ class Relaxation:
         """Return whether any choice keeps the budgets, or None where prices cannot tell."""
         scarce = self.budget > 0
         prices = scarce / scarce.sum()
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             picked = self.elimination.cheapest(prices / self.unit)
             if picked is None:
                 return False
             shares = self.elimination.usage(*picked) / self.unit
-            if np.all(shares <= self.budget / self.unit + _TOLERANCE):
-                return True
             if prices @ shares > prices.sum() + _TOLERANCE:
                 return False
-            prices = prices * np.exp(STEP * np.clip(shares - 1.0, -1.0, 1.0))
+            if self._repairable(picked[0], shares):
+                return True
+            step = FIRST_STEP / (1 + number / 4)
+            prices = prices * np.exp(step * np.clip(shares - 1.0, -1.0, 1.0))
             prices /= prices.sum()
         return None
+
+    def _repairable(self, options: Sequence[int], shares: NDArray[np.float64]) -> bool:
+        """Return whether exchanging options of equal widths, one by one, keeps the budgets.
+
+        The cheapest choice tends to overspend one resource; the exchange that lowers the excess
+        most is made until none is left.
+        """
+        current = list(options)
+        limit = self.budget / self.unit + _TOLERANCE
+        excess = float(_excess(shares, limit))
+        while excess > 0:
+            best = excess
+            for layer in range(len(current)):
+                alternatives, totals = self._exchanges(layer, current[layer], shares)
+                left = _excess(totals, limit)
+                number = int(np.argmin(left))
+                if left[number] < best - _TOLERANCE:
+                    best = float(left[number])
+                    exchange = layer, int(alternatives[number]), totals[number]
+            if best == excess:
+                return False
+            layer, current[layer], shares = exchange
+            excess = best
+        return True
+
+    def _exchanges(
+        self, layer: int, option: int, shares: NDArray[np.float64]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return a layer's options of the same widths, and the total shares with each."""
+        own = self.elimination.layers[layer]
+        same = (own.input_lanes == own.input_lanes[option]) & (
+            own.output_lanes == own.output_lanes[option]
+        )
+        alternatives = np.flatnonzero(same)
+        change = (own.costs[alternatives] - own.costs[option]) / self.unit
+        return alternatives, shares + change
+
+
+def _excess(shares: NDArray[np.float64], limit: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how much shares pass their limits, summed over resources (the last axis)."""
+    total: NDArray[np.float64] = np.maximum(shares - limit, 0.0).sum(axis=-1)
+    return total
