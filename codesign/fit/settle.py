@@ -8,7 +8,6 @@ Depths that hold every word that ever waits change nothing in the run, so the re
 from __future__ import annotations
 
 from dataclasses import replace
-from math import ceil
 
 from codesign.cost import latency
 from codesign.cost.estimate import estimate
@@ -18,16 +17,14 @@ from codesign.errors import InfeasibleError
 
 IMAGES = 8
 """Images per run: the interval settles within a few."""
-TOLERANCE = 1.01
-"""An interval within this factor of the slowest process counts as reached."""
 MAX_ROUNDS = 12
 
 
 def settle(design: Design) -> tuple[Design, Timing]:
     """Return the design with settled FIFO depths, and its run.
 
-    Deepening stops when the interval is within 1 % of the slowest process's, when it no longer
-    helps, or before a resource would run out.
+    Deepening stops when the interval is the slowest process's, when nothing is left to deepen,
+    or before a resource would run out.
 
     Raises:
         InfeasibleError: no depth that the board can hold lets the design run.
@@ -46,7 +43,7 @@ def settle(design: Design) -> tuple[Design, Timing]:
             continue
         if best is None or timing.interval < best[1].interval:
             best = design, timing
-        if timing.interval <= slowest * TOLERANCE:
+        if timing.interval <= slowest:
             break
         full = {f.name for f in design.fifos if timing.occupancy[f.name] >= f.depth}
         deeper = _deepened(design, full)
@@ -59,11 +56,17 @@ def settle(design: Design) -> tuple[Design, Timing]:
 
 
 def _deepened(design: Design, names: set[str]) -> Design:
-    """Return the design with some FIFOs twice as deep, none deeper than an image."""
+    """Return the design with some FIFOs twice as deep.
+
+    A skip holds what the other branch has in flight, which may be several images; any other
+    FIFO gains nothing beyond one.
+    """
     depths = dict(design.depths)
+    skips = {name for i in design.instances if len(i.reads) > 1 for name in i.reads}
     for fifo in design.fifos:
         if fifo.name in names:
-            depths[fifo.name] = min(2 * fifo.depth, ceil(int(fifo.stream.words)) + MIN_FIFO_DEPTH)
+            most = int(fifo.stream.words) * (IMAGES if fifo.name in skips else 1)
+            depths[fifo.name] = min(2 * fifo.depth, most + MIN_FIFO_DEPTH)
     return replace(design, depths=depths)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from codesign.accuracy.dataset import Dataset
 from codesign.candidate import Judge, Target
-from codesign.errors import InputError
+from codesign.errors import InfeasibleError, InputError
 from codesign.flow.settings import Hardware, Settings
 from codesign.hardware.board import Board
 from codesign.load import yaml_text
@@ -37,7 +37,9 @@ def prepare(settings: Settings) -> Prepared:
 
     Raises:
         InputError: the data are missing, the board has no such clock, and the like.
+        InfeasibleError: no network whatever can meet the wish.
     """
+    _check_possible(settings.wish)
     settings.member("validation")
     target = target_for(settings.board, settings.hardware, settings.wish)
     dataset: Dataset = settings.build_member("dataset").load()
@@ -56,6 +58,16 @@ def prepare(settings: Settings) -> Prepared:
         problem=yaml_text({key: settings.data[key] for key in _DECISIVE}),
     )
     return Prepared(settings, dataset, judge, study)
+
+
+def _check_possible(wish: tuple[Constraint, ...]) -> None:
+    """Refuse at once what would else be found out after all training."""
+    for constraint in wish:
+        bound = constraint.bound
+        if constraint.name == "accuracy" and constraint.operator == ">=" and bound > 1:
+            problem = f"wish {constraint.text}: an accuracy is a share, 1 at the most"
+            percent = f"; {bound:g} % is accuracy>={bound / 100:g}" if 2 <= bound <= 100 else ""
+            raise InfeasibleError(f"{problem}, and misses it by {bound - 1:g}{percent}")
 
 
 def target_for(name: str, hardware: Hardware, wish: tuple[Constraint, ...]) -> Target:

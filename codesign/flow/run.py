@@ -22,11 +22,12 @@ from codesign.flow.folder import RunFolder
 from codesign.flow.prepare import Prepared
 from codesign.network import serialize
 from codesign.network.network import Network
+from codesign.report.explain import misses
 from codesign.report.findings import Findings, FitSummary
 from codesign.report.write import report_files
 from codesign.search.store import Store
 from codesign.search.study import Budget, Progress, Result
-from codesign.search.trial import Objective, Trial
+from codesign.search.trial import Constraint, Objective, Trial
 from codesign.search.workers import workers
 from codesign.validate.measurement import Measurement
 
@@ -96,12 +97,25 @@ def run(
     )
     findings = gather(folder, best, timing)
     folder.write(report_files(findings))
-    if not measured.passed:
-        raise ToolError(f"{folder.project}: the C++ is not the reference: {measured.message}")
+    _check(findings, measured, folder)
     return findings
 
 
-def choose(trials: tuple[Trial, ...], objectives: tuple[Objective, ...], board: str) -> Trial:
+def _check(findings: Findings, measured: Measurement, folder: RunFolder) -> None:
+    """Raise for a finished run that proves to be wrong, or to miss the wish after all."""
+    if not measured.passed:
+        raise ToolError(f"{folder.project}: the C++ is not the reference: {measured.message}")
+    if not (findings.fits and findings.wish_met):
+        problem = "; ".join(misses(findings))
+        raise InfeasibleError(f"{folder.path}: with FIFOs that run, the choice misses: {problem}")
+
+
+def choose(
+    trials: tuple[Trial, ...],
+    objectives: tuple[Objective, ...],
+    wish: tuple[Constraint, ...],
+    board: str,
+) -> Trial:
     """Return the feasible trial that is best in the first objective, then the next, and so on.
 
     Raises:
@@ -111,7 +125,13 @@ def choose(trials: tuple[Trial, ...], objectives: tuple[Objective, ...], board: 
     if feasible:
         return min(feasible, key=lambda trial: tuple(o.cost(trial.values) for o in objectives))
     closest = min(trials, key=lambda trial: trial.violation)
-    missed = ", ".join(f"{what} by {share:.0%}" for what, share in closest.violations.items())
+    reached = {
+        c.text: f" (has {closest.values[c.name]:g})" for c in wish if c.name in closest.values
+    }
+    missed = ", ".join(
+        f"{what} by {share:.0%}{reached.get(what, '')}"
+        for what, share in closest.violations.items()
+    )
     raise InfeasibleError(
         f"none of {len(trials)} networks meets the wish on {board}; the closest (trial "
         f"{closest.number}) misses {missed}; ask for less, for a larger board, or for more trials"
@@ -130,7 +150,7 @@ def _search(
         workers(prepared.judge, count) as pool,
     ):
         result = study.run(prepared.judge, budget, store, watch, pool)
-        chosen = choose(result.trials, settings.objectives, settings.board)
+        chosen = choose(result.trials, settings.objectives, settings.wish, settings.board)
         artifact = store.artifact(chosen.number)
     if artifact is None:
         raise InputError(str(folder.trials), f"holds no network for trial {chosen.number}")
