@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -9,8 +10,11 @@ import hls
 import numpy as np
 
 from codesign.cost.pipeline import schedule
-from codesign.design import Instance
+from codesign.design import Design, Instance
+from codesign.fit.options import template_of
+from codesign.hardware.board import Board
 from codesign.hardware.structure import Role, Structure
+from codesign.network.graph import Graph
 
 
 def check_run(run: hls.Run, outcome: hls.Outcome) -> None:
@@ -69,3 +73,15 @@ def at(value: Any, number: int, points: int) -> Any:
         parts = {f.name: at(getattr(value, f.name), number, points) for f in fields(value)}
         return type(value)(**parts)
     return value
+
+
+def whole_design(
+    graph: Graph, knobs: Mapping[str, Mapping[str, int]] | None = None, board: str = "zcu104"
+) -> Design:
+    """Return a design with the first point of every space, but for the named knobs."""
+    engines = {}
+    for node in graph:
+        inputs, template = graph.inputs(node), template_of(type(node.op))
+        point = template.space(node, inputs).at(0) | dict((knobs or {}).get(node.name, {}))
+        engines[node.name] = template.of(node, inputs, point)  # type: ignore[arg-type]
+    return Design(graph, Board.load(board), 200e6, engines)
