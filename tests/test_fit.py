@@ -134,9 +134,13 @@ class Brute:
         return self.known[key]
 
     def fitting(self, target: int, budget: np.ndarray) -> list[float]:
-        """Return the weighted costs of the designs that keep an interval and a budget."""
+        """Return the objectives of the designs that keep an interval and a budget."""
         every = (self.needed(int(n), target) for n in np.flatnonzero(self.slowest <= target))
-        return [float(own @ self.weights) for own in every if np.all(own <= budget + 1e-6)]
+        return [self.objective(own, budget) for own in every if np.all(own <= budget + 1e-6)]
+
+    def objective(self, own: np.ndarray, budget: np.ndarray) -> float:
+        """Shares of the board; what is beyond half of the budget counts ten times."""
+        return float(own @ self.weights + 9 * (np.maximum(own - budget / 2, 0) @ self.weights))
 
 
 def slowest(design: Design) -> int:
@@ -222,7 +226,7 @@ def check_price(answer: Fit, least: float, brute: Brute, amounts: np.ndarray) ->
     assert slowest(answer.design) == answer.interval
     own = needed(answer.design)
     assert np.all(own <= amounts + 1e-6)
-    assert float(own @ brute.weights) == pytest.approx(least, rel=1e-9)
+    assert brute.objective(own, amounts) == pytest.approx(least, rel=1e-9)
 
 
 def check_infeasible(answer: Fit, amounts: np.ndarray) -> None:

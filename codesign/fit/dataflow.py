@@ -21,7 +21,7 @@ from codesign.fit.depths import held_elements, input_depth
 from codesign.fit.dominance import undominated
 from codesign.fit.elimination import Elimination
 from codesign.fit.options import Options, fork_costs, matrix, options, price, resize_costs
-from codesign.fit.programme import Choice, Edge, Layer, solve
+from codesign.fit.programme import COMFORT, Choice, Edge, Layer, Limits, solve
 from codesign.fit.relaxation import Relaxation
 from codesign.hardware.board import RESOURCES, Board
 from codesign.hardware.processes.receive import Receive
@@ -142,9 +142,14 @@ class _Problem:
         fixed += fork_costs(graph.input, lanes, len(graph.readers(INPUT)))
         shell = [resources.SHELL[name][1] for name in RESOURCES]
         available = np.array([budget[name] for name in RESOURCES], np.float64)
-        self.budget = available - np.array(shell) - fixed[0]
+        taken = np.array(shell) + fixed[0]
+        self.budget = available - taken
         totals = np.array([getattr(board.resources, name) for name in RESOURCES], np.float64)
-        self.weights = np.where(totals > 0, 1 / np.maximum(totals, 1), 0.0)
+        self.limits = Limits(
+            budget=self.budget,
+            comfort=COMFORT * available - taken,
+            weights=np.where(totals > 0, 1 / np.maximum(totals, 1), 0.0),
+        )
         self.solved: dict[int, Choice | None] = {}
         self.programmes = 0
 
@@ -172,14 +177,14 @@ class _Problem:
         affordable = self._affordable(layers)
         if affordable is None:
             return False
-        verdict = Relaxation([layer for layer, _ in affordable], edges, self.budget).feasible()
+        verdict = Relaxation([layer for layer, _ in affordable], edges, self.limits).feasible()
         return self.best(interval) is not None if verdict is None else verdict
 
     def best(self, interval: int) -> Choice | None:
         """Return the cheapest choice whose every process keeps `interval`, or None.
 
-        Where the cheapest of all keeps the budget anyway, there is nothing left to prove;
-        otherwise an integer programme decides.
+        Where the cheapest of all leaves every resource uncrowded, there is nothing left to
+        prove; otherwise an integer programme decides.
         """
         if interval not in self.solved:
             self.solved[interval] = self._solve(interval)
@@ -191,7 +196,7 @@ class _Problem:
         if affordable is None:
             return None
         kept = [layer for layer, _ in affordable]
-        choice = Relaxation(kept, edges, self.budget).cheapest(self.weights)
+        choice = Relaxation(kept, edges, self.limits).cheapest()
         if choice is None:
             return self._programme(affordable, edges)
         return _renumbered(choice, [numbers for _, numbers in affordable])
@@ -203,7 +208,7 @@ class _Problem:
         self.programmes += 1
         wanted = undominated([layer for layer, _ in layers], edges)
         few = [layer.at(kept) for (layer, _), kept in zip(layers, wanted, strict=True)]
-        choice = solve(few, edges, self.budget, self.weights, relaxed)
+        choice = solve(few, edges, self.limits, relaxed)
         if choice is None:
             return None
         numbers = [own[kept] for (_, own), kept in zip(layers, wanted, strict=True)]

@@ -17,6 +17,12 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 Costs = NDArray[np.float64]
 
+COMFORT = 0.5
+CROWDING = 10.0
+"""Beyond this share of its budget a resource is crowded, and what is beyond counts so many times:
+a design that fills one resource to the brim while others lie idle is hard to route."""
+_EXCESS_COST = 1e4
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -55,20 +61,35 @@ class Choice:
     objective: float
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the resources are worth and how far they go; every array is `[resources]`."""
+
+    budget: NDArray[np.float64]
+    """More is not there."""
+    comfort: NDArray[np.float64]
+    """Beyond it a resource is crowded."""
+    weights: NDArray[np.float64]
+    """Cost of one unit; `CROWDING` times as much of what is crowded."""
+
+    def objective(self, usage: NDArray[np.float64]) -> float:
+        """Return what a usage costs."""
+        crowded = np.maximum(usage - self.comfort, 0.0)
+        return float(self.weights @ usage + (CROWDING - 1) * (self.weights @ crowded))
+
+
 def solve(
     layers: Sequence[Layer],
     edges: Sequence[Edge],
-    budget: NDArray[np.float64],
-    weights: NDArray[np.float64],
+    limits: Limits,
     relaxed: bool = False,
 ) -> Choice | None:
-    """Choose the options of least weighted cost within the budget, proven optimal.
+    """Choose the options of least objective within the budget, proven optimal.
 
     Args:
         layers: what to choose from.
         edges: how they are joined.
-        budget: `[resources]` left for layers and edges.
-        weights: `[resources]` of the objective.
+        limits: what layers and edges may use, and what it costs.
         relaxed: permit exceeding the budget, and minimise the relative excess first.
 
     Returns:
@@ -77,37 +98,43 @@ def solve(
     if any(len(layer.costs) == 0 for layer in layers):
         return None
     model = _Model(layers, edges)
-    values = _optimum(model, budget, weights, relaxed)
+    values = _optimum(model, limits, relaxed)
     if values is None:
         return None
     usage = model.costs.T @ np.round(values, 6)
-    excess = np.where(usage - budget < 1e-6, 0.0, usage - budget) / np.maximum(budget, 1.0)
-    return Choice(model.chosen(values), usage, excess, float(weights @ usage))
+    over = usage - limits.budget
+    excess = np.where(over < 1e-6, 0.0, over) / np.maximum(limits.budget, 1.0)
+    return Choice(model.chosen(values), usage, excess, limits.objective(usage))
 
 
-def _optimum(
-    model: _Model, budget: NDArray[np.float64], weights: NDArray[np.float64], relaxed: bool
-) -> NDArray[np.float64] | None:
-    """Return the model's columns at the optimum, or None where there is none."""
-    cost = model.costs @ weights
-    resource_rows = sparse.csr_matrix(model.costs.T)
-    equalities = model.equalities
-    if relaxed:
-        # one unit of excess is a resource's budget; it outweighs any choice of options
-        cost = np.concatenate([cost, np.full(len(budget), 1e4)])
-        units = sparse.diags(-np.maximum(budget, 1.0))
-        resource_rows = sparse.hstack([resource_rows, units])
-        untouched = sparse.csr_matrix((equalities.shape[0], len(budget)))
-        equalities = sparse.hstack([equalities, untouched])
-    columns = np.arange(len(cost))
+def _optimum(model: _Model, limits: Limits, relaxed: bool) -> NDArray[np.float64] | None:
+    """Return the model's columns at the optimum, or None where there is none.
+
+    Behind the model's columns stand two for each resource: what is crowded, and what exceeds the
+    budget, both in budgets. One budget of excess outweighs any choice of options.
+    """
+    resources = len(limits.budget)
+    unit = np.maximum(limits.budget, 1.0)
+    own = np.eye(resources)
+    rows = sparse.hstack([sparse.csr_matrix(model.costs.T / unit[:, None]), -own, -own])
+    slack = sparse.csr_matrix((model.equalities.shape[0], 2 * resources))
+    room = (limits.budget - limits.comfort) / unit
+    excess = np.full(resources, np.inf if relaxed else 0.0)
+    columns = np.arange(model.count + 2 * resources)
     result = milp(
-        c=cost,
+        c=np.concatenate(
+            [
+                model.costs @ limits.weights,
+                (CROWDING - 1) * limits.weights * unit,
+                np.full(resources, _EXCESS_COST),
+            ]
+        ),
         constraints=[
-            LinearConstraint(resource_rows, -np.inf, budget),
-            LinearConstraint(equalities, model.right, model.right),
+            LinearConstraint(rows, -np.inf, limits.comfort / unit),
+            LinearConstraint(sparse.hstack([model.equalities, slack]), model.right, model.right),
         ],
         integrality=(columns < model.options).astype(int),
-        bounds=Bounds(0.0, np.where(columns < model.count, 1.0, np.inf)),
+        bounds=Bounds(0.0, np.concatenate([np.ones(model.count), room, excess])),
         options={"mip_rel_gap": 0.0},
     )
     if result.x is None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.fit.elimination import Elimination
-from codesign.fit.programme import Choice, Edge, Layer
+from codesign.fit.programme import Choice, Edge, Layer, Limits
 
 ROUNDS = 24
 FIRST_STEP = 2.0
@@ -26,23 +26,22 @@ _TOLERANCE = 1e-9
 class Relaxation:
     """One problem with positive budgets, its budgets replaced by prices."""
 
-    def __init__(
-        self, layers: Sequence[Layer], edges: Sequence[Edge], budget: NDArray[np.float64]
-    ) -> None:
+    def __init__(self, layers: Sequence[Layer], edges: Sequence[Edge], limits: Limits) -> None:
         self.elimination = Elimination(layers, edges)
-        self.budget = budget
-        self.unit = np.where(budget > 0, budget, 1.0)
+        self.limits = limits
+        self.budget = limits.budget
+        self.unit = np.where(self.budget > 0, self.budget, 1.0)
 
-    def cheapest(self, weights: NDArray[np.float64]) -> Choice | None:
-        """Return the choice of least weighted cost if it keeps the budgets; then it is optimal."""
-        picked = self.elimination.cheapest(weights)
+    def cheapest(self) -> Choice | None:
+        """Return the choice of least weighted cost if nothing is crowded; then it is optimal."""
+        picked = self.elimination.cheapest(self.limits.weights)
         if picked is None:
             return None
         options, pairs = picked
         usage = self.elimination.usage(options, pairs)
-        if np.any(usage > self.budget + _TOLERANCE):
+        if np.any(usage > np.minimum(self.limits.comfort, self.budget) + _TOLERANCE):
             return None
-        return Choice(options, usage, np.zeros_like(usage), float(weights @ usage))
+        return Choice(options, usage, np.zeros_like(usage), self.limits.objective(usage))
 
     def feasible(self) -> bool | None:
         """Return whether any choice keeps the budgets, or None where prices cannot tell."""
