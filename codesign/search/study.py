@@ -12,12 +12,12 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from codesign.errors import InputError, MemberError, nearest
+from codesign.errors import InputError, MemberError, ToolError, nearest
 from codesign.search import pareto
 from codesign.search.store import Store
 from codesign.search.strategy import Strategy
@@ -268,7 +268,12 @@ class _Search:
     def _outcome(self, point: Point, key: str, number: int, seed: int) -> tuple[Outcome, float]:
         """Return what evaluating a point gives, and the seconds that it took."""
         if key in self.begun:
-            return self.begun.pop(key).result()
+            try:
+                return self.begun.pop(key).result()
+            except BrokenExecutor as error:
+                problem = f"a process that evaluated trial {number} was killed"
+                remedy = "perhaps memory ran out: resume with fewer search.workers"
+                raise ToolError(f"{problem}; {remedy}") from error
         start = time.perf_counter()
         return self.evaluate(point, number, seed), time.perf_counter() - start
 
