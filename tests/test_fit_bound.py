@@ -1,4 +1,4 @@
-"""The shortest interval that `fit` names must be one that a design can have."""
+"""What `fit` says of the shortest interval must be true of some design."""
 
 import pytest
 
@@ -26,3 +26,9 @@ def test_a_conversion_that_nothing_avoids_counts(longest):
     answer = fit(classifier(), ZCU104, 200e6, longest_interval=longest)
     assert answer.feasible
     assert (answer.interval, answer.bound, answer.shortage) == (68, 68, None)
+
+
+def test_the_smallest_design_does_not_claim_to_be_the_fastest():
+    answer = fit(classifier(), ZCU104, 200e6, objective="resources", longest_interval=300)
+    assert answer.bound < answer.interval <= 300
+    assert answer.advice() == "of the designs that keep the wish, this one takes least of the board"

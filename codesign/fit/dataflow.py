@@ -79,6 +79,8 @@ class Fit:
             parts = [f"{count} {name.upper()} too many" for name, count in self.excess.items()]
             return "nothing fits; the closest design has " + ", ".join(parts)
         if self.shortage is None:
+            if self.interval > self.bound:
+                return "of the designs that keep the wish, this one takes least of the board"
             return "no other folding of these templates is faster on any board"
         gain = self.interval / self.shortage.interval
         parts = [f"{count} more {name.upper()}" for name, count in self.shortage.missing.items()]
