@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codesign.cost import operators
+from codesign.cost import operators, resources
 
 TABLES = Path(__file__).parents[2] / "shared" / "data" / "hls_costs"
 needs_tables = pytest.mark.skipif(not TABLES.is_dir(), reason=f"no tables in {TABLES}")
@@ -150,3 +150,14 @@ def test_dsp_slices_by_hand(a: int, b: int, slices: int) -> None:
 )
 def test_uram_by_hand(words: int, bits: int, blocks: int) -> None:
     assert operators.uram(words, bits) == blocks
+
+
+@needs_tables
+def test_implementation_factors_are_the_quartiles_of_pairs() -> None:
+    rows = table("csynth_vs_impl")
+    for resource, tolerance in (("lut", 0.01), ("ff", 0.04)):
+        ratios = [
+            number(row, f"impl_{resource}") / number(row, f"csynth_{resource}") for row in rows
+        ]
+        factors = resources.IMPLEMENTATION_FACTOR[resource]
+        assert np.percentile(ratios, [25, 50, 75]) == pytest.approx(factors, abs=tolerance)
