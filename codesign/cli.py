@@ -197,7 +197,8 @@ def validate(folder: Path, as_json: bool) -> None:
     else:
         for layer in measurement.layers:
             click.echo(f"layer {layer}: equal")
-        click.echo(f"accelerator: {measurement.images} images equal")
+        if measurement.images:
+            click.echo(f"accelerator: {measurement.images} images equal")
         click.echo(f"{measurement.message}  ({measurement.tool}, {measurement.seconds:.1f} s)")
     sys.exit(0 if measurement.passed else 3)
 
