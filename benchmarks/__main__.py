@@ -1,0 +1,69 @@
+"""Every benchmark, and the numbers to reach: python -m benchmarks [--quick].
+
+Ends with exit code 1 where a number is not reached. That `fit` is the optimum is no measurement:
+`tests/test_fit.py` proves it against brute force.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks import accuracy, fit, pricing, run, search
+
+Row = tuple[str, str, str, bool]
+"""What is measured, its bar, what was measured, and whether that reaches the bar."""
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only the numbers to reach")
+    quick = parser.parse_args().quick
+    found = run.main()
+    rows = [*default_run(found), *engines()]
+    if not quick:
+        sys.argv[1:] = []
+        for benchmark in (pricing, fit, accuracy, search):
+            print()
+            benchmark.main()
+    print("\nnumbers to reach")
+    for what, bar, measured, met in rows:
+        print(f"  {what:46}{bar:>16}{measured:>16}  {'met' if met else 'MISSED'}")
+    sys.exit(0 if all(row[-1] for row in rows) else 1)
+
+
+def default_run(found: run.Measured) -> list[Row]:
+    """Return what is asked of the default run."""
+    share, equal = found.accuracies["test"], (found.compared, found.test_images)
+    return [
+        ("default run", "< 120 s", f"{found.seconds:.1f} s", found.seconds < 120),
+        ("networks trained in it", ">= 24", f"{found.trained}", found.trained >= 24),
+        ("points on its front", ">= 5", f"{found.front}", found.front >= 5),
+        ("test accuracy of its best, in integers", ">= 97 %", f"{share:.2%}", share >= 0.97),
+        (
+            "C simulation equal to the reference",
+            "all images",
+            "{}/{}".format(*equal),
+            equal[0] == equal[1],
+        ),
+        (
+            "fit of the chosen network",
+            "< 0.3 s",
+            f"{found.fit_seconds:.3f} s",
+            found.fit_seconds < 0.3,
+        ),
+    ]
+
+
+def engines() -> list[Row]:
+    """Return how fast engines are priced, at the slower of both requantisations."""
+    rate = min(pricing.rate(*pricing.space(bits)) for bits in (1, 16))
+    met = rate >= pricing.BAR
+    return [
+        ("engines priced a second, all resources", f">= {pricing.BAR:,.0f}", f"{rate:,.0f}", met)
+    ]
+
+
+if __name__ == "__main__":
+    main()
