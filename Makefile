@@ -9,9 +9,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format bench hooks clean
+.PHONY: help setup run test check lint format bench hooks clean
 
 help:
+	@echo 'make setup   make .venv with everything in it; the others do so, too'
 	@echo 'make run     search a network and its accelerator for BOARD ($(BOARD))'
 	@echo 'make test    run the tests'
 	@echo 'make check   formatting, lint, types, import contracts and tests'
@@ -19,6 +20,8 @@ help:
 	@echo 'make bench   measure, and print the table'
 	@echo 'make hooks   check format, lint, types and contracts before every commit'
 	@echo 'make clean   remove what was built; runs/ stays'
+
+setup: $(READY)
 
 run: $(READY)
 	$(BIN)/codesign run board=$(BOARD)
