@@ -8,19 +8,33 @@ import re
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from cases import random_design
 from commands import QUICK, command, execute, fingerprint, invoke
+from hls import random_images, random_network
 
 from codesign.accuracy.datasets.digits import Digits
 from codesign.accuracy.evaluator import accuracy
+from codesign.cost.pipeline import Timing
+from codesign.design import Design
 from codesign.emit.project import digest, read
 from codesign.errors import InfeasibleError
+from codesign.fit.settle import settle
+from codesign.flow.design_file import to_tree
 from codesign.flow.run import choose
+from codesign.load import yaml_text
 from codesign.network import onnx as network_onnx
 from codesign.network import serialize
+from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.network import Network
+from codesign.network.ops.add import Add
+from codesign.network.ops.conv2d import Conv2d
+from codesign.network.tensor import Tensor
+from codesign.network.windows import Window
 from codesign.search.store import Store
 from codesign.search.trial import Constraint, Objective, Trial
 
@@ -305,8 +319,12 @@ def test_a_legal_edit_of_the_design_is_emitted_and_proven(copy: Path, tmp_path: 
     assert unproven.exit_code == 0
     assert "bit for bit" not in unproven.stdout
     assert "edited" in unproven.stdout
+    (copy / "best/hls/src/conv0_resize.cpp").write_text("of an engine that is no more")
+    (copy / "best/hls/notes.md").write_text("a person's own")
     emitted = invoke("emit", copy)
     assert emitted.exit_code == 0, emitted.output
+    assert not (copy / "best/hls/src/conv0_resize.cpp").exists()
+    (copy / "best/hls/notes.md").unlink()  # fails if it was taken away, too
     assert str(before["project"]) not in emitted.stdout
     assert digest(read(copy / "best/hls")) in emitted.stdout
     assert invoke("validate", copy).exit_code == 0
@@ -404,6 +422,51 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
     assert re.search(r"disk is full|No space left on device", line)
     stages = re.findall(r"^(\w+): ", done.stderr.split(line, maxsplit=1)[0], re.MULTILINE)
     assert stages[-1] == stage
+
+
+def test_an_edit_that_would_stand_still_is_not_emitted(copy: Path) -> None:
+    maps = Tensor((4, 8, 8), 4, signed=False)
+    same = Window((3, 3), (1, 1), (1, 1, 1, 1))
+    nodes = (
+        Node("conv0", Conv2d(4, 4, same, 4), (INPUT,), maps, 1),
+        Node("conv1", Conv2d(4, 4, same, 4), ("conv0",), maps, 1),
+        Node("add0", Add(3), ("conv0", "conv1"), maps, 1),
+    )
+    graph, random = Graph("residual", maps, nodes), np.random.default_rng(0)
+    network = random_network(graph, random, random_images(graph, random, 4))
+    serialize.save(network, copy / "best/network.json")
+    design = to_tree(random_design(graph, random), "zcu104")
+    (copy / "best/design.yaml").write_text(yaml_text(design))
+    for name in ("emit", "report"):
+        done = invoke(name, copy)
+        assert done.exit_code == 2
+        (line,) = done.stderr.splitlines()
+        assert "design.yaml: fifo_depths: the design stands still" in line
+        assert "room in add0_in0" in line
+
+
+def test_the_report_keeps_the_ceilings_that_the_run_was_given(copy: Path) -> None:
+    flow = (copy / "flow.yaml").read_text()
+    (copy / "flow.yaml").write_text(flow.replace("ceilings: {}", "ceilings: {lut: 0.5}"))
+    assert invoke("report", copy).exit_code == 0
+    assert "115,200" in (copy / "resource_fit.md").read_text()
+
+
+def test_a_wish_that_only_the_settled_design_misses_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(design: Design) -> tuple[Design, Timing]:
+        settled, timing = settle(design)
+        return settled, replace(timing, ends=tuple(3 * end for end in timing.ends))
+
+    monkeypatch.setattr("codesign.flow.run.settle", slowly)
+    arguments = ("run", *QUICK, "search.trials=1", "fps>=300000", "latency_s<=1", "--name", "late")
+    done = invoke(*arguments)
+    assert done.exit_code == 1
+    last = done.stderr.splitlines()[-1]
+    assert re.match(r"InfeasibleError: runs/late: .* fps>=300000", last)
+    assert "latency_s" not in last
+    assert (tmp_path / "runs/late/report.html").is_file()
 
 
 def trial(number: int, values: dict[str, float], **violations: float) -> Trial:
