@@ -19,6 +19,9 @@ from cases import CASES
 from contract import at, check_declarations, check_run
 
 from codesign import load
+from codesign.cost.pipeline import schedule
+from codesign.design import Instance
+from codesign.emit.project import process_source
 from codesign.emit.render import source, used_names
 from codesign.fit.options import template_of
 from codesign.hardware.process import Process
@@ -26,10 +29,12 @@ from codesign.hardware.processes.fork import Fork
 from codesign.hardware.processes.receive import Receive
 from codesign.hardware.processes.resize import Resize
 from codesign.hardware.processes.send import Send
+from codesign.hardware.processes.window import Window
 from codesign.hardware.structure import Structure
 from codesign.hardware.wire import beat_bits, element_bytes
 from codesign.network.op import Integers
 from codesign.network.tensor import Tensor
+from codesign.network.windows import Window as Geometry
 from codesign.space import divisors
 
 PROCESSES = load.names("hardware.processes")
@@ -150,3 +155,45 @@ def test_resize_moves_the_greatest_common_chunk_per_cycle() -> None:
         one = Resize(tensor, lanes_in, lanes_out).structure()
         assert one.loop.trips == 36 // gcd(lanes_in, lanes_out)
         assert at(every, number, wide.size) == one
+
+
+def test_lines_are_called_independent_only_where_they_are() -> None:
+    """A word that is read back within the pipeline's depth would be read too early."""
+    called = set()
+    for process in processes():
+        if isinstance(process, Window):
+            structure = process.structure()
+            assert least_distance(process) >= structure.facts["read_back"], process
+            independent = "DEPENDENCE" in process_source(Instance("w", process, (), ()), {})
+            assert not independent or least_distance(process) > structure.loop.stages, process
+            called.add(independent)
+    assert called == {True, False}
+
+
+def test_words_are_read_back_no_sooner_than_stated() -> None:
+    random = np.random.default_rng(0)
+    checked = 0
+    while checked < 300:
+        kernel = (int(random.integers(1, 6)), int(random.integers(1, 6)))
+        stride = (int(random.integers(1, 5)), int(random.integers(1, 5)))
+        top, left, bottom, right = (int(random.integers(side)) for side in (*kernel, *kernel))
+        maps = Tensor((2, int(random.integers(1, 8)), int(random.integers(1, 8))), 4, False)
+        geometry = Geometry(kernel, stride, (top, left, bottom, right))
+        padded = (maps.shape[1] + top + bottom, maps.shape[2] + left + right)
+        if padded[0] >= kernel[0] and padded[1] >= kernel[1]:
+            process = Window(maps, geometry, 0, 1 + checked % 2)
+            assert least_distance(process) >= process.structure().facts["read_back"], process
+            checked += 1
+
+
+def least_distance(process: Window) -> int:
+    """Return the fewest iterations from storing a word to reading it back."""
+    reads, writes = schedule(process.structure().phases)
+    channels, rows, columns = process.map.shape
+    words = channels // int(process.lanes)
+    order = np.arange(rows * columns * words).reshape(1, rows, columns, words)
+    # patches of word numbers, -1 for padding, in the order in which they leave
+    patches = process.geometry.patches(order.transpose(0, 3, 1, 2), pad_value=-1)
+    numbers = patches.transpose(0, 2, 3, 4, 5, 1).ravel()
+    stored = numbers >= 0
+    return int((writes[stored] - reads[numbers[stored]]).min())

@@ -109,5 +109,24 @@ class Window(Process):
                 "first_base": (-top % buffered_rows) * row_words,
                 "base_step": (row_stride % buffered_rows) * row_words,
                 "pad_value": self.pad_value,
+                "read_back": self._read_back(words),
             },
         )
+
+    def _read_back(self, words: Count) -> Count:
+        """Return the fewest iterations from storing a word to reading it, at the least.
+
+        A patch begins when its newest row is complete, and reads the rows before it first.
+        """
+        _, rows, columns = self.map.shape
+        kernel_rows, kernel_columns = self.geometry.kernel
+        row_stride, column_stride = self.geometry.stride
+        top = self.geometry.padding[0]
+        first_rows = min(kernel_rows - top, rows)
+        # the map's last row may stand higher in its first patch, above padding
+        last = rows - 1 + top - -(-(rows - first_rows) // row_stride) * row_stride
+        before = min(kernel_rows - 1, max(last, 0))
+        # patches that skip columns gain on the words that come in
+        _, output_columns = self.geometry.output_size(self.map.shape)
+        gained = max(0, (output_columns - 1) * (column_stride - self.geometry.positions))
+        return (columns - gained + before * min(columns, kernel_columns)) * words

@@ -6,7 +6,7 @@ void conv0_window(hls::stream<Word<UInt<8>, 1> >& source, hls::stream<Word<UInt<
     Word<UInt<8>, 1> lines[32];
 #pragma HLS AGGREGATE variable=lines
 #pragma HLS BIND_STORAGE variable=lines type=ram_s2p impl=bram
-    // a word is read back at the earliest when its whole row is in
+    // a word is read back after 20 iterations at the earliest
 #pragma HLS DEPENDENCE variable=lines type=inter dependent=false
     Int<7> fill_address = 0;  // where the next word of the map goes
     Int<6> missing = 16;  // words of the map still to come

@@ -5,7 +5,7 @@ void pool0_reduce(hls::stream<Word<UInt<5>, 4> >& patches, hls::stream<Word<UInt
 #pragma HLS INLINE off
     Word<Int<6>, 4> running[1];
 #pragma HLS AGGREGATE variable=running
-#pragma HLS BIND_STORAGE variable=running type=ram_s2p impl=lutram
+#pragma HLS ARRAY_PARTITION variable=running type=complete
 position:
     for (int pixel = 0; pixel < 4; ++pixel) {
         for (int place = 0; place < 4; ++place) {
