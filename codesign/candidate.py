@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor
 
 from codesign.accuracy.dataset import Dataset
@@ -26,22 +26,41 @@ class Target:
     """The hardware side of a wish: where the network has to run, and how."""
 
     board: Board
-    clock_hz: float
+    clocks_hz: tuple[float, ...]
+    """Clocks to choose from."""
     objective: str
     constraints: tuple[Constraint, ...]
 
     def fit(self, graph: Graph) -> Fit:
-        """Return the best design of a graph under this wish."""
-        return fit(
+        """Return the best design of a graph under this wish.
+
+        The cycles of a design do not depend on its clock, so no clock is faster than the fastest,
+        and none leaves more cycles between images. Where the smallest design was asked for, it
+        then gets the slowest clock that still keeps the wished rate.
+        """
+        fastest = max(self.clocks_hz)
+        answer = fit(
             graph,
             self.board,
-            self.clock_hz,
+            fastest,
             self.objective,
-            longest_interval=self._longest_interval(),
+            longest_interval=self._longest_interval(fastest),
             budget=self.tightened,
         )
+        if self.objective != "resources" or not answer.feasible:
+            return answer
+        clock_hz = self._slowest_clock(answer.interval)
+        return replace(answer, design=replace(answer.design, clock_hz=clock_hz))
 
-    def _longest_interval(self) -> int | None:
+    def _slowest_clock(self, interval: int) -> float:
+        """Return the slowest clock at which a design of this interval [cycles] keeps the rate."""
+        rated = self._longest_interval(1.0) is not None
+        if not rated or any(c.name == "latency_s" for c in self.constraints):
+            return max(self.clocks_hz)
+        enough = [c for c in self.clocks_hz if interval <= (self._longest_interval(c) or 0)]
+        return min(enough, default=max(self.clocks_hz))
+
+    def _longest_interval(self, clock_hz: float) -> int | None:
         """Return the cycles between images that "fps>=" and "interval_s<=" leave, if any."""
         seconds = [
             1 / c.bound if c.name == "fps" else c.bound
@@ -49,7 +68,7 @@ class Target:
             if (c.name, c.operator) in (("fps", ">="), ("interval_s", "<=")) and c.bound > 0
         ]
         # a tiny share more, so that a bound met exactly is not lost to rounding
-        return max(1, floor(min(seconds) * self.clock_hz * (1 + 1e-9))) if seconds else None
+        return max(1, floor(min(seconds) * clock_hz * (1 + 1e-9))) if seconds else None
 
     @property
     def tightened(self) -> Mapping[str, int]:

@@ -55,9 +55,14 @@ def dataset() -> Dataset:
     return Digits().load()
 
 
-def wishing(*texts: str, objective: str = "interval", board: Board = BOARD) -> Target:
+def wishing(
+    *texts: str,
+    objective: str = "interval",
+    board: Board = BOARD,
+    clocks_hz: tuple[float, ...] = (200e6,),
+) -> Target:
     constraints = tuple(Constraint.parse(text) for text in texts)
-    return Target(board, 200e6, objective, constraints)
+    return Target(board, clocks_hz, objective, constraints)
 
 
 def judge(dataset: Dataset, target: Target) -> Judge:
@@ -73,18 +78,44 @@ def test_a_rate_that_is_met_exactly_is_met(cycles: int, clock_mhz: float) -> Non
         Constraint("fps", ">=", clock_hz / cycles),
         Constraint("interval_s", "<=", cycles / clock_hz),
     ):
-        target = Target(BOARD, clock_hz, "interval", (wish,))
-        assert target._longest_interval() == cycles
+        target = Target(BOARD, (clock_hz,), "interval", (wish,))
+        assert target._longest_interval(clock_hz) == cycles
 
 
 def test_the_hardest_wish_for_speed_counts_and_others_do_not() -> None:
-    assert wishing("fps>=1000", "fps>=4000", "interval_s<=1e-3")._longest_interval() == 50_000
-    assert wishing("fps<=1000", "latency_s<=1e-9")._longest_interval() is None
+    assert wishing("fps>=1000", "fps>=4000", "interval_s<=1e-3")._longest_interval(200e6) == 50_000
+    assert wishing("fps<=1000", "latency_s<=1e-9")._longest_interval(200e6) is None
 
 
 def test_resource_wishes_tighten_the_budget_and_never_loosen_it() -> None:
     assert wishing("lut<=5000.7", "ff<=1e9", "dsp>=3", "fps<=9").tightened == {"lut": 5000}
     assert wishing("lut<=5000", "lut<=4000", "lut<=6000").tightened == {"lut": 4000}
+
+
+CLOCKS_HZ = (50e6, 100e6, 150e6, 200e6)
+
+
+@pytest.mark.parametrize("rate", [2_000, 50_000, 150_000])
+def test_the_smallest_design_gets_the_slowest_clock_that_keeps_the_rate(rate: int) -> None:
+    graph = FAMILY.decode(POINT)
+    wish = f"fps>={rate}"
+    chosen = wishing(wish, objective="resources", clocks_hz=CLOCKS_HZ).fit(graph)
+    alone = {
+        clock_hz: wishing(wish, objective="resources", clocks_hz=(clock_hz,)).fit(graph)
+        for clock_hz in CLOCKS_HZ
+    }
+    least = estimate(alone[200e6].design).resources
+    assert estimate(chosen.design).resources == least
+    enough = [c for c in CLOCKS_HZ if c / chosen.interval >= rate]
+    assert chosen.design.clock_hz == min(enough)
+
+
+def test_the_fastest_clock_is_taken_for_speed() -> None:
+    graph = FAMILY.decode(POINT)
+    assert wishing("fps>=10", clocks_hz=CLOCKS_HZ).fit(graph).design.clock_hz == 200e6
+    wishes = ("fps>=10", "latency_s<=1")
+    latency = wishing(*wishes, objective="resources", clocks_hz=CLOCKS_HZ).fit(graph)
+    assert latency.design.clock_hz == 200e6
 
 
 def test_the_fit_keeps_the_wish() -> None:

@@ -78,9 +78,12 @@ def target_for(name: str, hardware: Hardware, wish: tuple[Constraint, ...]) -> T
     """
     board = with_ceilings(Board.load(name), hardware.ceilings)
     asked = hardware.clock_mhz
-    clock_mhz = board.typical_clock_mhz if asked is None else asked
-    clock_hz = board.clock_hz(clock_mhz, "hardware.clock_mhz")
-    return Target(board, clock_hz, hardware.objective, wish)
+    if asked is None:
+        asked = tuple(clock for clock in board.clocks_mhz if clock <= board.typical_clock_mhz)
+    elif isinstance(asked, int | float):
+        asked = (asked,)
+    clocks_hz = tuple(board.clock_hz(clock, "hardware.clock_mhz") for clock in asked)
+    return Target(board, clocks_hz, hardware.objective, wish)
 
 
 def with_ceilings(board: Board, shares: Mapping[str, float]) -> Board:

@@ -90,13 +90,15 @@ class Search:
 class Hardware:
     """What the accelerator may be."""
 
-    clock_mhz: float | None = None
-    """One of the board's clocks; none means its typical one."""
+    clock_mhz: float | tuple[float, ...] | None = None
+    """One of the board's clocks, or several to choose from; none: all up to its typical one."""
     objective: str = "interval"
     ceilings: Mapping[str, float] = field(default_factory=dict)
     """Shares of a resource to use instead of the board's, e.g. {lut: 0.5}."""
 
     def __post_init__(self) -> None:
+        if self.clock_mhz == ():
+            raise ValueError("clock_mhz names no clock")
         if self.objective not in OBJECTIVES:
             raise ValueError(f"objective is one of {', '.join(OBJECTIVES)}")
 
