@@ -43,6 +43,7 @@ def summary(findings: Findings, folder: Path | None = None) -> str:
         *(line for text in binding(findings) for line in _entry("binds", text)),
         *_wish(findings),
         *_proof(findings),
+        *_time(findings),
         *_files(folder),
     ]
     return "\n".join(_without_repeated_labels(lines))
@@ -134,6 +135,12 @@ def _proof(findings: Findings) -> Iterator[str]:
         f"{what}: {count(proof.images)} images and {proof.layers} layers alone equal the "
         "integer reference bit for bit",
     )
+
+
+def _time(findings: Findings) -> Iterator[str]:
+    if findings.stages:
+        stages = ", ".join(f"{name} {share:.1f} s" for name, share in findings.stages.items())
+        yield from _entry("time", f"{sum(findings.stages.values()):.1f} s: {stages}")
 
 
 def _files(folder: Path | None) -> Iterator[str]:
