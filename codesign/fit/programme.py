@@ -135,7 +135,8 @@ def _optimum(model: _Model, limits: Limits, relaxed: bool) -> NDArray[np.float64
         ],
         integrality=(columns < model.options).astype(int),
         bounds=Bounds(0.0, np.concatenate([np.ones(model.count), room, excess])),
-        options={"mip_rel_gap": 0.0},
+        # with its presolve HiGHS may print to standard output, where only answers belong
+        options={"mip_rel_gap": 0.0, "presolve": False},
     )
     if result.x is None:
         return None
