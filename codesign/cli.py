@@ -81,11 +81,16 @@ def run(arguments: tuple[str, ...], out: str, name: str, as_json: bool) -> None:
 @_reported
 def resume(folder: Path, as_json: bool) -> None:
     """Go on with a run that was interrupted; the result is that of an undisturbed one."""
+    from codesign.flow.again import report_again
     from codesign.flow.folder import RunFolder
     from codesign.flow.prepare import prepare
     from codesign.flow.settings import resolve
 
     opened = RunFolder.open(folder)
+    if opened.manifest.is_file():
+        click.echo(f"{folder} is finished; this is its report", err=True)
+        _print_result(report_again(opened), opened, as_json)
+        return
     settings = resolve(opened.read_flow(), (), str(opened.flow))
     _go(prepare(settings), opened, as_json)
 

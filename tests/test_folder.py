@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Iterator
 from datetime import date
@@ -87,31 +86,6 @@ def test_only_a_folder_with_a_flow_is_a_run(tmp_path: Path, folder: RunFolder) -
         RunFolder.open(tmp_path)
     folder.write_flow({"schema": 1})
     assert RunFolder.open(folder.path).read_flow() == {"schema": 1}
-
-
-def test_a_manifest_comes_back(folder: RunFolder) -> None:
-    folder.write_manifest({"seed": 3, "seconds": {"fit": 0.1}})
-    assert folder.read_manifest() == {"schema": 1, "seed": 3, "seconds": {"fit": 0.1}}
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (None, r"is not there yet; codesign resume .*mine completes the run"),
-        ("{", "cannot be read"),
-        ("[]", "cannot be read"),
-        ("{}", "cannot be read"),
-        (json.dumps({"schema": 2}), "schema: must be 1, got 2"),
-    ],
-)
-def test_a_manifest_that_cannot_be_used_is_named(
-    folder: RunFolder, text: str | None, words: str
-) -> None:
-    if text is not None:
-        (folder.path / "manifest.json").write_text(text)
-    with pytest.raises(InputError, match=words) as caught:
-        folder.read_manifest()
-    assert "manifest.json" in str(caught.value)
 
 
 def test_a_full_disk_leaves_the_old_file_whole(folder: RunFolder, small_disk: None) -> None:

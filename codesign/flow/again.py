@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 from codesign.accuracy.dataset import Dataset
@@ -11,6 +11,7 @@ from codesign.errors import InputError
 from codesign.flow.best import Best, write_project
 from codesign.flow.findings import gather
 from codesign.flow.folder import RunFolder
+from codesign.flow.manifest import Manifest
 from codesign.load import member
 from codesign.report.findings import Findings
 from codesign.report.write import report_files
@@ -38,10 +39,10 @@ def emit_again(folder: RunFolder, to: Path | None = None) -> tuple[Path, str]:
     if to is not None:
         write_project(to, files)
         return to, digest(files)
-    manifest = folder.read_manifest()
+    manifest = Manifest.read(folder)
     write_project(folder.project, files)
-    digests = {**manifest["design_digests"], "emitted": best.digest()}
-    folder.write_manifest({**manifest, "design_digests": digests})
+    digests = {**manifest.design_digests, "emitted": best.digest()}
+    replace(manifest, design_digests=digests).write(folder)
     return folder.project, digest(files)
 
 
@@ -57,7 +58,7 @@ def validate_again(path: Path) -> Measurement:
         folder = RunFolder(path)
         tool: Tool = Best.read(folder).settings.build_member("validation")
         measured = tool.measure(folder.project)
-        folder.write_manifest({**folder.read_manifest(), "validation": asdict(measured)})
+        replace(Manifest.read(folder), validation=measured).write(folder)
         return measured
     if not (path / "Makefile").is_file():
         problem = "is neither a run (no flow.yaml) nor an HLS project (no Makefile)"

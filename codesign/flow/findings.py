@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from codesign.cost.estimate import estimate
 from codesign.cost.pipeline import Timing
 from codesign.emit.project import digest, read
 from codesign.flow.best import Best
 from codesign.flow.folder import RunFolder
+from codesign.flow.manifest import Manifest
 from codesign.report.findings import Findings, FitSummary, Validation
 from codesign.search.store import Store
+from codesign.validate.measurement import Measurement
 
 
 def gather(folder: RunFolder, best: Best, timing: Timing | None = None) -> Findings:
@@ -24,32 +24,32 @@ def gather(folder: RunFolder, best: Best, timing: Timing | None = None) -> Findi
     Raises:
         InputError: a file of the run is missing or damaged.
     """
-    manifest = folder.read_manifest()
+    manifest = Manifest.read(folder)
     timing = timing or best.run(folder)
     with Store.read(folder.trials) as store:
         trials = tuple(store.trials())
-    sizes = manifest["dataset"]["splits"]
+    sizes = manifest.dataset["splits"]
     project_digest = digest(read(folder.project))
-    measured, designs = manifest["validation"], manifest["design_digests"]
-    proven = measured["project_digest"] == project_digest and designs["emitted"] == best.digest()
+    measured, designs = manifest.validation, manifest.design_digests
+    proven = measured.project_digest == project_digest and designs["emitted"] == best.digest()
     return Findings(
         title=f"{best.network.graph.name} on {best.design.board.name}",
         design=best.design,
         estimate=estimate(best.design, timing),
-        fit=_fit(FitSummary(**manifest["fit"]), best, edited=designs["fitted"] != best.digest()),
+        fit=_fit(manifest.fit, best, edited=designs["fitted"] != best.digest()),
         timing=timing,
-        accuracies=manifest["accuracy"],
+        accuracies=manifest.accuracy,
         images={name: split["images"] for name, split in sizes.items()},
         objectives=best.settings.objectives,
         wish=best.settings.wish,
         trials=trials,
-        chosen=manifest["chosen"],
+        chosen=manifest.chosen,
         validation=_validation(measured) if proven else None,
-        stages=manifest["seconds"],
-        versions=manifest["versions"],
+        stages=manifest.seconds,
+        versions=manifest.versions,
         seed=best.settings.seed,
         digests={
-            "network": manifest["network_digest"],
+            "network": manifest.network_digest,
             "project": project_digest,
         },
     )
@@ -66,14 +66,14 @@ def _fit(found: FitSummary, best: Best, edited: bool) -> FitSummary:
     return FitSummary(slowest, found.bound, advice, excess)
 
 
-def _validation(measured: dict[str, Any]) -> Validation:
+def _validation(measured: Measurement) -> Validation:
     """Return what the report keeps of a stored measurement."""
     return Validation(
-        tool=measured["tool"],
-        version=measured["version"],
-        passed=measured["passed"],
-        images=measured["images"],
-        layers=len(measured["layers"]),
-        digest=measured["project_digest"],
-        message=measured["message"],
+        tool=measured.tool,
+        version=measured.version,
+        passed=measured.passed,
+        images=measured.images,
+        layers=len(measured.layers),
+        digest=measured.project_digest,
+        message=measured.message,
     )

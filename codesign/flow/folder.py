@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from codesign.errors import InputError
 from codesign.load import Tree, read_yaml, yaml_text
@@ -63,6 +61,11 @@ class RunFolder:
         return self.path / "flow.yaml"
 
     @property
+    def manifest(self) -> Path:
+        """What a finished run says of itself."""
+        return self.path / "manifest.json"
+
+    @property
     def trials(self) -> Path:
         """The search's journal."""
         return self.path / "trials.sqlite"
@@ -93,30 +96,6 @@ class RunFolder:
     def write_flow(self, data: Tree) -> None:
         """Write the resolved flow."""
         self.write({"flow.yaml": yaml_text(data)})
-
-    def read_manifest(self) -> dict[str, Any]:
-        """Return the manifest.
-
-        Raises:
-            InputError: it is missing, damaged or of a newer schema.
-        """
-        path = self.path / "manifest.json"
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            schema = manifest["schema"]
-        except FileNotFoundError as error:
-            remedy = f"codesign resume {self.path} completes the run"
-            raise InputError(str(path), "is not there yet", remedy) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(str(path), f"cannot be read ({error})") from error
-        if schema != SCHEMA:
-            raise InputError(f"{path}: schema", f"must be {SCHEMA}, got {schema}")
-        return dict(manifest)
-
-    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
-        """Write the manifest."""
-        text = json.dumps({"schema": SCHEMA, **manifest}, indent=1)
-        self.write({"manifest.json": text + "\n"})
 
 
 def write_text(path: Path, text: str) -> None:

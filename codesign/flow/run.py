@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
 from codesign.accuracy.evaluator import accuracy
@@ -19,6 +19,7 @@ from codesign.fit.settle import settle
 from codesign.flow.best import Best, write_project
 from codesign.flow.findings import gather
 from codesign.flow.folder import RunFolder
+from codesign.flow.manifest import Manifest
 from codesign.flow.prepare import Prepared
 from codesign.network import serialize
 from codesign.network.network import Network
@@ -80,21 +81,19 @@ def run(
             "validation": accuracy(network, dataset.validation),
             "test": accuracy(network, dataset.test),
         }
-    folder.write_manifest(
-        {
-            "versions": _versions(),
-            "seed": settings.seed,
-            "dataset": dataset.record(),
-            "chosen": chosen.number,
-            "stop": result.stop.value,
-            "accuracy": shares,
-            "fit": asdict(FitSummary.of(answer)),
-            "design_digests": {"fitted": best.digest(), "emitted": best.digest()},
-            "network_digest": serialize.digest(network),
-            "validation": asdict(measured),
-            "seconds": stage.seconds,
-        }
-    )
+    Manifest(
+        versions=_versions(),
+        seed=settings.seed,
+        dataset=dataset.record(),
+        chosen=chosen.number,
+        stop=result.stop.value,
+        accuracy=shares,
+        fit=FitSummary.of(answer),
+        design_digests={"fitted": best.digest(), "emitted": best.digest()},
+        network_digest=serialize.digest(network),
+        validation=measured,
+        seconds=stage.seconds,
+    ).write(folder)
     findings = gather(folder, best, timing)
     folder.write(report_files(findings))
     _check(findings, measured, folder)
