@@ -29,6 +29,7 @@ from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.network import Network, Parameters, finish
 from codesign.network.op import Integers
 from codesign.network.ops.add import Add
+from codesign.validate.tool import outside_make
 
 SHIM = {
     "ap_axi_sdata.h": "ap_axi_sdata.h",
@@ -411,4 +412,6 @@ def write_project(files: Mapping[str, str], folder: Path) -> Path:
 def csim(folder: Path, *settings: str) -> subprocess.CompletedProcess[str]:
     """Compile a written project without optimisation, and run its test bench."""
     command = ["make", "-j2", "csim", "CXXFLAGS=-O0", *settings]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=outside_make(), capture_output=True, text=True, check=False
+    )

@@ -178,6 +178,16 @@ def test_a_missing_program_is_named_with_what_to_install(
         Gxx().measure(fake(tmp_path / "hls", "echo PASS"))
 
 
+def test_a_make_around_it_does_not_reach_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make -n run` must not turn the simulation into a dry run."""
+    monkeypatch.setenv("MAKEFLAGS", "n")
+    monkeypatch.setenv("MAKELEVEL", "1")
+    (tmp_path / "Makefile").write_text("csim:\n\t@echo 'accelerator: 1 images equal'; echo PASS\n")
+    assert Gxx().measure(tmp_path).images == 1
+
+
 def test_a_folder_without_makefile_is_no_project(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no HLS project"):
         Gxx().measure(tmp_path)

@@ -39,6 +39,15 @@ class Tool(ABC):
         """
 
 
+def outside_make() -> dict[str, str]:
+    """Return the environment without what a `make` around this program left in it.
+
+    Its flags and variables are meant for its own makefiles, not for a project's.
+    """
+    left = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+    return {name: value for name, value in os.environ.items() if name not in left}
+
+
 def call(command: Sequence[str], folder: Path, log: Path, limit_s: float) -> tuple[int, str]:
     """Run a command in `folder`; return its exit code and output, which also goes to `log`.
 
@@ -51,6 +60,7 @@ def call(command: Sequence[str], folder: Path, log: Path, limit_s: float) -> tup
         process = subprocess.Popen(
             command,
             cwd=folder,
+            env=outside_make(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
