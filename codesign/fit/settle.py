@@ -18,6 +18,8 @@ from codesign.errors import InfeasibleError
 IMAGES = 8
 """Images per run: the interval settles within a few."""
 MAX_ROUNDS = 12
+FREE_DEPTH = 16
+"""Depth to begin with: shift registers of so many words cost no more than those of 2."""
 
 
 def settle(design: Design) -> tuple[Design, Timing]:
@@ -31,6 +33,8 @@ def settle(design: Design) -> tuple[Design, Timing]:
     """
     slowest = max(int(latency.process_interval(i.process.structure())) for i in design.instances)
     best: tuple[Design, Timing] | None = None
+    free = {fifo.name: max(fifo.depth, FREE_DEPTH) for fifo in design.fifos}
+    design = replace(design, depths=free)
     for _ in range(MAX_ROUNDS):
         try:
             timing = simulate(design, IMAGES)
