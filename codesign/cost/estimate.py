@@ -17,8 +17,8 @@ from codesign.hardware.interval import Interval
 from codesign.network.graph import Graph, Node
 from codesign.network.ops.conv2d import Conv2d
 
-COSIMULATION_CYCLES = (7, 13)
-"""What RTL takes longer than the C-synthesis rules say, for designs that stay on chip.
+COSIMULATION_CYCLES = 13
+"""What RTL takes longer than the C-synthesis rules say, at the most, if a design stays on chip.
 
 Source: co-simulation beside C-synthesis in public reports (17,683 for 17,676 and the like)."""
 
@@ -150,7 +150,7 @@ def estimate(design: Design, timing: Timing | None = None) -> Estimate:
         latency_cycles=Interval(
             single - sum(stages) // 2,
             single,
-            single + sum(stages) + COSIMULATION_CYCLES[1],
+            single + sum(stages) + COSIMULATION_CYCLES,
         ),
         resources=_implemented(design),
         csynth={name: ceil(float(resources.synthesised(usage)[name])) for name in RESOURCES},
@@ -172,6 +172,14 @@ def design_usage(design: Design) -> Usage:
     """Return what all processes are made of."""
     return resources.total(
         resources.process_usage(instance.process.structure()) for instance in design.instances
+    )
+
+
+def fifos_usage(design: Design) -> Usage:
+    """Return what all FIFOs take after implementation."""
+    return resources.total(
+        resources.fifo_usage(fifo.depth, int(fifo.stream.lanes) * fifo.stream.bits)
+        for fifo in design.fifos
     )
 
 
@@ -205,7 +213,7 @@ def weight_bytes(graph: Graph) -> int:
 def _implemented(design: Design) -> dict[str, Interval]:
     """Return every resource after implementation: processes, FIFOs and shell."""
     usage = design_usage(design)
-    fifos = resources.total(_fifo_usage(design, name) for name in _fifo_names(design))
+    fifos = fifos_usage(design)
     result = {}
     for name in RESOURCES:
         low, value, high = (
@@ -214,15 +222,6 @@ def _implemented(design: Design) -> dict[str, Interval]:
         )
         result[name] = Interval(low, value, high) + Interval(*resources.SHELL[name])
     return result
-
-
-def _fifo_names(design: Design) -> tuple[str, ...]:
-    return tuple(fifo.name for fifo in design.fifos)
-
-
-def _fifo_usage(design: Design, name: str) -> Usage:
-    fifo = next(fifo for fifo in design.fifos if fifo.name == name)
-    return resources.fifo_usage(fifo.depth, int(fifo.stream.lanes) * fifo.stream.bits)
 
 
 def _layer(design: Design, node: Node, images_per_s: float) -> LayerEstimate:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.hardware.process import Process
-from codesign.hardware.structure import Buffer, Count, Role
+from codesign.hardware.structure import Count, Role
 from codesign.network.graph import Node
 from codesign.network.op import Op
 from codesign.network.tensor import Tensor
@@ -81,12 +81,7 @@ class HardwareTemplate(ABC):
                 good = good & np.asarray(stream.lanes * stream.bits <= MAX_WORD_BITS)
             for buffer in structure.buffers:
                 if buffer.role is not Role.REGISTER:
-                    good = good & np.asarray(word_bits(buffer) <= MAX_WORD_BITS)
+                    good = good & np.asarray(buffer.lanes * buffer.bits <= MAX_WORD_BITS)
             for group in structure.multipliers:
                 good = good & np.asarray(group.count <= MAX_UNROLL)
         return good
-
-
-def word_bits(buffer: Buffer) -> Count:
-    """Return the width of one word of a buffer."""
-    return buffer.lanes * buffer.bits

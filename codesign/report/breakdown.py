@@ -8,7 +8,7 @@ from math import ceil, floor
 from typing import Literal
 
 from codesign.cost import latency, resources
-from codesign.cost.estimate import LayerEstimate
+from codesign.cost.estimate import LayerEstimate, fifos_usage
 from codesign.design import MIN_FIFO_DEPTH, Instance
 from codesign.hardware.board import RESOURCES
 from codesign.hardware.fifo import is_shift_register
@@ -214,10 +214,7 @@ def _exact_parts(findings: Findings) -> dict[str, dict[str, float]]:
             if not instance.layer
         )
     )
-    fifos = resources.total(
-        resources.fifo_usage(fifo.depth, int(fifo.stream.lanes) * fifo.stream.bits)
-        for fifo in design.fifos
-    )
+    fifos = fifos_usage(design)
     beside = {
         STREAMS: {name: float(ports[name]) for name in RESOURCES},
         FIFOS: {name: float(fifos[name]) for name in RESOURCES},
