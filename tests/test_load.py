@@ -270,7 +270,9 @@ def test_an_override_cannot_enter_a_plain_value() -> None:
 
 
 def test_members_are_the_files_of_their_folder() -> None:
-    assert load.names("network.ops") == ("add", "conv2d", "dense", "pool2d")
+    folder = Path(load.__file__).parents[1] / "network" / "ops"
+    files = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    assert load.names("network.ops") == tuple(files)
     found = load.member("network.ops", Op, "conv2d")
     assert found.__name__ == "Conv2d"
     assert issubclass(found, Op)

@@ -115,7 +115,8 @@ class _Builder:
             own = self._requantised(
                 own, shape[0] if op.has_bias or not self.usual else 1, max(high, -low), bits
             )
-        node = Node(name, op, inputs, Tensor(shape, bits, signed), multiplier_bits)
+        sum_bits = 32 if own.bias is not None else 0  # a bias here is larger than layers learn
+        node = Node(name, op, inputs, Tensor(shape, bits, signed), multiplier_bits, sum_bits)
         self.nodes.append(node)
         self.tensors[name], self.parameters[name] = node.output, own
         return name

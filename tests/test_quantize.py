@@ -19,7 +19,7 @@ from codesign.network.ops.conv2d import Conv2d
 from codesign.network.ops.dense import Dense
 from codesign.network.ops.pool2d import Pool2d
 from codesign.network.quantize import post_training
-from codesign.network.scales import MULTIPLIER_BITS, addition_weights, weight_range
+from codesign.network.scales import MULTIPLIER_BITS, joining_factors, weight_range
 from codesign.network.serialize import from_json, to_json
 from codesign.network.tensor import Tensor
 from codesign.network.windows import Window
@@ -172,8 +172,8 @@ def test_two_bit_weights_use_all_four_codes():
 @given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6))
 @example(1.0, 1.0)
 @example(2.0**-8, 2.0**5)
-def test_addition_weights_keep_the_ratio_of_the_scales(left, right):
-    first, second = addition_weights(left, right, bits=5)
+def test_joining_factors_keep_the_ratio_of_the_scales(left, right):
+    first, second = joining_factors([left, right], bits=5)
     ratio = max(left, right) / min(left, right)
     assert 1 <= min(first, second) <= max(first, second) < 1 << 15
     if ratio <= 1 << 14:
@@ -181,8 +181,8 @@ def test_addition_weights_keep_the_ratio_of_the_scales(left, right):
 
 
 @pytest.mark.parametrize("power", [-3, 0, 2, 3, 9])
-def test_addition_weights_of_powers_of_two_are_exact_and_small(power):
-    left, right = addition_weights(0.375 * 2.0**power, 0.375, bits=5)
+def test_joining_factors_of_powers_of_two_are_exact_and_small(power):
+    left, right = joining_factors([0.375 * 2.0**power, 0.375], bits=5)
     assert (left, right) == (max(1, 2**power), max(1, 2**-power))
 
 

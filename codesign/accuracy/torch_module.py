@@ -138,7 +138,7 @@ class IntegerModule(nn.Module):
         for node in self.graph:
             sources = [values[name] for name in node.inputs]
             weights = self._weights(node, images.dtype) if node.op.has_bias else None
-            left, right = self.scales.additions.get(node.name, (1, 1))
+            left, right = self.scales.factors.get(node.name, (1, 1))
             sums = _sums(node.op, sources, weights, (int(left), int(right)))
             if node.op.has_bias:
                 sums = sums + _per_channel(self._bias(node, images.dtype), sums.ndim)

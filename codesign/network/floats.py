@@ -6,12 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.network.graph import INPUT, Node
-from codesign.network.network import FloatNetwork, FloatParameters
-from codesign.network.ops.conv2d import Conv2d
-from codesign.network.ops.dense import Dense
-from codesign.network.ops.pool2d import Pool2d
+from codesign.network.network import FloatNetwork
+from codesign.network.op import Reals
 
-Floats = NDArray[np.float64]
+Floats = Reals
 
 
 def execute_floats(network: FloatNetwork, images: NDArray[np.floating]) -> dict[str, Floats]:
@@ -27,7 +25,7 @@ def execute_floats(network: FloatNetwork, images: NDArray[np.floating]) -> dict[
     values: dict[str, Floats] = {INPUT: images.astype(np.float64)}
     for node in network.graph:
         sources = [values[name] for name in node.inputs]
-        values[node.name] = _answer(node, sources, network.parameters.get(node.name))
+        values[node.name] = _answer(network, node, sources)
     return values
 
 
@@ -36,7 +34,7 @@ def predict_floats(network: FloatNetwork, images: NDArray[np.floating]) -> NDArr
     classes = []
     for start in range(0, len(images), 256):
         values = execute_floats(network, images[start : start + 256])
-        outputs = values[network.graph.nodes[-1].name]
+        outputs = values[network.graph.outputs[0]]
         classes.append(outputs.reshape(len(outputs), -1).argmax(axis=1))
     return np.concatenate(classes)
 
@@ -46,23 +44,15 @@ def rectifies(node: Node) -> bool:
     return node.multiplier_bits > 0 and not node.output.signed
 
 
-def _answer(node: Node, sources: list[Floats], own: FloatParameters | None) -> Floats:
-    answer = sources[0] + sources[1] if len(sources) == 2 else _layer(node, sources[0], own)
-    return np.maximum(answer, 0.0) if rectifies(node) else answer
-
-
-def _layer(node: Node, maps: Floats, own: FloatParameters | None) -> Floats:
-    op = node.op
-    if isinstance(op, Pool2d):
-        patches = op.window.patches(maps, pad_value=-np.inf if op.kind == "max" else 0.0)
-        pooled: Floats = patches.max(axis=(4, 5)) if op.kind == "max" else patches.mean(axis=(4, 5))
-        return pooled
-    if own is None:
+def _answer(network: FloatNetwork, node: Node, sources: list[Floats]) -> Floats:
+    own = network.parameters.get(node.name)
+    if node.op.has_bias and own is None:
         raise ValueError(f"{node.name}: its real weights are missing")
-    if isinstance(op, Dense):
-        return maps.reshape(len(maps), -1) @ own.weights.T + own.bias
-    if not isinstance(op, Conv2d):
-        raise TypeError(f"{node.name}: {type(op).__name__} has no real-valued answer")
-    patches = op.window.patches(maps)
-    sums = np.tensordot(patches, own.weights, axes=((1, 4, 5), (1, 2, 3)))
-    return sums.transpose(0, 3, 1, 2) + own.bias.reshape(-1, 1, 1)
+    answer = node.op.real(sources, own.weights if own else None)
+    if own is not None:
+        answer = answer + own.bias.reshape(-1, *(1,) * (answer.ndim - 2))
+    if rectifies(node):
+        answer = np.maximum(answer, 0.0)
+    if node.name in network.clips:
+        answer = np.clip(answer, *network.clips[node.name])
+    return answer

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from codesign.network.op import Op
 from codesign.network.tensor import Tensor, signed_bits
 
 INPUT = "input"
-MAX_MULTIPLIER_BITS = 16
+MAX_MULTIPLIER_BITS = 31
+"""Quantising here takes at most 16; models that come with their own scales may need more."""
+MAX_PRODUCT_BITS = 63
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
@@ -32,7 +34,7 @@ class Node:
     inputs: tuple[str, ...]
     output: Tensor
     multiplier_bits: int = 1
-    """0: none, the accumulator is the output; 1: power-of-two scale, a shift; else up to 16."""
+    """0: none, the accumulator is the output; 1: power-of-two scale, a shift; else up to 31."""
     accumulator_bits: int = 0
     """Signed width of the exact sums; 0 means the widest that the types permit."""
 
@@ -45,14 +47,16 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A directed acyclic graph of nodes in topological order; the last one is the output.
+    """A directed acyclic graph of nodes in topological order.
 
-    Building one checks every shape and resolves accumulator widths that were left open.
+    `outputs` names the nodes that answer; by default it is the last one. Building a graph checks
+    every shape and resolves accumulator widths that were left open.
     """
 
     name: str
     input: Tensor
     nodes: tuple[Node, ...]
+    outputs: tuple[str, ...] = ()
     _by_name: Mapping[str, Node] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -72,12 +76,20 @@ class Graph:
                 raise ValueError(f"{node.name}: computes {shape}, declared {node.output.shape}")
             resolved.append(_resolve(node, sources))
             known[node.name] = node.output
+        object.__setattr__(self, "nodes", tuple(resolved))
+        object.__setattr__(self, "outputs", self.outputs or (resolved[-1].name,))
+        object.__setattr__(self, "_by_name", {node.name: node for node in resolved})
+        self._check_ends(known)
+
+    def _check_ends(self, known: Mapping[str, Tensor]) -> None:
+        """Refuse a node that nothing needs, and an output that no node makes."""
+        strange = [name for name in self.outputs if name not in self._by_name]
+        if strange or len(set(self.outputs)) < len(self.outputs):
+            raise ValueError(f"{self.name}: outputs are different nodes, not {self.outputs}")
         read = {name for node in self.nodes for name in node.inputs}
-        unread = set(known) - read - {self.nodes[-1].name}
+        unread = set(known) - read - set(self.outputs)
         if unread:
             raise ValueError(f"{self.name}: nothing reads {sorted(unread)}")
-        object.__setattr__(self, "nodes", tuple(resolved))
-        object.__setattr__(self, "_by_name", {node.name: node for node in resolved})
 
     def __getitem__(self, name: str) -> Node:
         """Return the node called `name`."""
@@ -101,8 +113,8 @@ class Graph:
 
     @property
     def output(self) -> Tensor:
-        """Type of the last node's output."""
-        return self.nodes[-1].output
+        """Type of the (first) answer."""
+        return self.tensor(self.outputs[0])
 
     @cached_property
     def macs(self) -> int:
@@ -125,17 +137,25 @@ class Graph:
 
 def _resolve(node: Node, sources: list[Tensor]) -> Node:
     """Return the node with its accumulator width filled in and its output width checked."""
+    low, high = node.op.accumulator_range(sources, None)
     bits = node.accumulator_bits
     if not bits:
-        low, high = node.op.accumulator_range(sources, None)
         # a bias is learned with the scale of the sums: one more bit holds it at any value
         # that does not saturate the output
         bits = signed_bits(low, high) + (1 if node.op.has_bias else 0)
+    if bits + (node.multiplier_bits if node.multiplier_bits > 1 else 0) > MAX_PRODUCT_BITS:
+        raise ValueError(f"{node.name}: sums of {bits} bits are too wide to be rescaled")
     if node.multiplier_bits == 0:
-        needed = sources[0].bits if node.op.weight_shape is None else bits
-        if node.output.bits < needed:
-            raise ValueError(
-                f"{node.name}: without requantisation its output needs {needed} bits, "
-                f"not {node.output.bits}"
-            )
-    return Node(node.name, node.op, node.inputs, node.output, node.multiplier_bits, bits)
+        _check_unscaled(node, low, high, bits)
+    return replace(node, accumulator_bits=bits)
+
+
+def _check_unscaled(node: Node, low: int, high: int, bits: int) -> None:
+    """Refuse an output that cannot hold the sums themselves."""
+    if node.op.has_bias:
+        low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    if low < node.output.low or high > node.output.high:
+        raise ValueError(
+            f"{node.name}: without requantisation its output holds {low} .. {high}, "
+            f"not {node.output.low} .. {node.output.high}"
+        )

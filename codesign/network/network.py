@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign.network.graph import INPUT, Graph, Node
-from codesign.network.op import Integers
+from codesign.network.op import Exact, Integers, exact_type
 from codesign.network.tensor import signed_bits
 
 
@@ -40,11 +41,13 @@ class FloatNetwork:
     """A graph with real weights, before quantisation.
 
     The graph's widths say what it is to become; in floats an unsigned, requantised output
-    means a ReLU, and widths mean nothing. Nodes without weights have no parameters.
+    means a ReLU, and widths mean nothing. Nodes that learn nothing have no parameters.
     """
 
     graph: Graph
     parameters: Mapping[str, FloatParameters]
+    clips: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Real bounds that nodes clip their outputs to, beside the ReLU; a ReLU6 has (0, 6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,11 @@ class Network:
 
     def __post_init__(self) -> None:
         for node in self.graph:
-            _check(node, self.parameters[node.name])
+            own = self.parameters[node.name]
+            _check(node, own)
+            if accumulator_bits(self.graph, node, own) > node.accumulator_bits:
+                problem = f"sums leave the {node.accumulator_bits} bits of its accumulator"
+                raise ValueError(f"{node.name}: {problem}")
         missing = {INPUT, *(node.name for node in self.graph)} - set(self.scales)
         if missing:
             raise ValueError(f"no scale is recorded for {sorted(missing)}")
@@ -73,18 +80,46 @@ class Network:
 
         Returns:
             every node's output by name, `N x` its shape, and the images under "input".
+
+        Raises:
+            ValueError: the images have another shape, or leave the input's range.
         """
+        return {name: values.astype(np.int64) for name, values in self._values(images)}
+
+    def answer(self, images: Integers) -> Integers:
+        """Compute the (first) output of a batch exactly; the rest is dropped on the way."""
+        return self.answers(images)[self.graph.outputs[0]]
+
+    def answers(self, images: Integers) -> dict[str, Integers]:
+        """Compute every output of a batch exactly; the rest is dropped on the way."""
+        wanted = set(self.graph.outputs)
+        values = {name: values for name, values in self._values(images) if name in wanted}
+        return {name: values[name].astype(np.int64) for name in self.graph.outputs}
+
+    def _values(self, images: Integers) -> Iterator[tuple[str, Exact]]:
+        """Yield what every node makes, and hold it only while a later one reads it."""
+        dtype = exact_type(self.graph.input.bits + 1)
+        values: dict[str, Exact] = {INPUT: self._checked(images).astype(dtype)}
+        yield INPUT, values[INPUT]
+        unread = Counter(name for node in self.graph for name in node.inputs)
+        for node in self.graph:
+            own = self.parameters[node.name]
+            sources = [values[name] for name in node.inputs]
+            dtype = exact_type(node.accumulator_bits)
+            sums = node.op.accumulate(sources, own.weights, dtype)
+            values[node.name] = finish(node, own, sums)
+            yield node.name, values[node.name]
+            unread.subtract(node.inputs)
+            for name in {name for name in node.inputs if not unread[name]}:
+                del values[name]
+
+    def _checked(self, images: Integers) -> Integers:
         low, high = self.graph.input.low, self.graph.input.high
         if images.shape[1:] != self.graph.input.shape:
             raise ValueError(f"images are {images.shape[1:]}, not {self.graph.input.shape}")
         if images.size and not low <= int(images.min()) <= int(images.max()) <= high:
             raise ValueError(f"images leave the input's range {low} .. {high}")
-        values: dict[str, Integers] = {INPUT: images.astype(np.int64)}
-        for node in self.graph:
-            own = self.parameters[node.name]
-            sums = node.op.accumulate([values[name] for name in node.inputs], own.weights)
-            values[node.name] = finish(node, own, sums)
-        return values
+        return images
 
     def quantize_input(self, images: NDArray[np.floating]) -> Integers:
         """Return real images as the input's integers (half to even, saturating)."""
@@ -97,20 +132,41 @@ class Network:
         classes = []
         for start in range(0, len(images), batch):
             integers = self.quantize_input(images[start : start + batch])
-            outputs = self.execute(integers)[self.graph.nodes[-1].name]
+            outputs = self.answer(integers)
             classes.append(outputs.reshape(len(outputs), -1).argmax(axis=1))
         return np.concatenate(classes)
 
 
-def finish(node: Node, own: Parameters, sums: Integers) -> Integers:
-    """Add the bias to a node's exact sums `N x outputs x ...` and requantise them."""
+def finish(node: Node, own: Parameters, sums: Exact) -> Exact:
+    """Add the bias to a node's exact sums `N x outputs x ...` and requantise them.
+
+    The sums may be changed in place. The answer has any type that holds it exactly.
+    """
     if own.bias is not None:
-        sums = sums + _per_channel(own.bias, sums.ndim)
+        sums += _per_channel(own.bias, sums)
     if node.multiplier_bits == 0:
         return sums
     assert own.multiplier is not None
-    scaled = round_shift(sums * _per_channel(own.multiplier, sums.ndim), own.shift)
-    return np.clip(scaled, node.output.low, node.output.high)
+    scaled = _scaled(sums, node, own.multiplier, own.shift)
+    return np.clip(scaled, node.output.low, node.output.high, out=scaled).astype(
+        exact_type(node.output.bits + 1), copy=False
+    )
+
+
+def _scaled(sums: Exact, node: Node, multiplier: Integers, shift: int) -> Exact:
+    """Return `sums * multiplier / 2**shift`, rounded half to even, as a new array.
+
+    Scaling a floating-point number by a power of two is exact, and so is its rounding.
+    """
+    if node.multiplier_bits == 1:
+        dtype = exact_type(node.accumulator_bits)
+    else:
+        dtype = exact_type(node.accumulator_bits + node.multiplier_bits)
+    factors = _per_channel(multiplier, sums)
+    if dtype is np.int64:
+        return round_shift(sums.astype(np.int64) * factors.astype(np.int64), shift)
+    scaled: Exact = sums.astype(dtype, copy=False) * (factors * 2.0**-shift).astype(dtype)
+    return np.rint(scaled, out=scaled)
 
 
 def round_shift(values: Integers, shift: int) -> Integers:
@@ -129,9 +185,9 @@ def accumulator_bits(graph: Graph, node: Node, own: Parameters) -> int:
     return signed_bits(low, high)
 
 
-def _per_channel(values: Integers, dimensions: int) -> Integers:
-    """Shape `[outputs]` so that it broadcasts over `N x outputs x ...`."""
-    return values.astype(np.int64).reshape(1, -1, *(1,) * (dimensions - 2))
+def _per_channel(values: Integers, sums: Exact) -> Exact:
+    """Shape `[outputs]` so that it broadcasts over `sums`, `N x outputs x ...`, in their type."""
+    return values.astype(sums.dtype).reshape(1, -1, *(1,) * (sums.ndim - 2))
 
 
 def _check(node: Node, own: Parameters) -> None:

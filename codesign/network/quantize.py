@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.network.floats import Floats
-from codesign.network.graph import Graph, Node
+from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.network import FloatNetwork, Network, Parameters, accumulator_bits
 from codesign.network.op import Integers
-from codesign.network.ops.add import Add
+from codesign.network.ops.table import Table
 from codesign.network.scales import Kind, Scales, bias_range, choose_scales, weight_range
-from codesign.network.tensor import signed_bits
+from codesign.network.tensor import Tensor, signed_bits
 
 
 def post_training(
@@ -37,34 +37,65 @@ def post_training(
 def quantize(network: FloatNetwork, scales: Scales) -> Network:
     """Round the weights at given scales and derive every width that depends on them."""
     parameters: dict[str, Parameters] = {}
+    known = {INPUT: network.graph.input}
     nodes: list[Node] = []
     for declared in network.graph:
-        node = _requantised(declared, scales)
-        own = Parameters()
-        if node.op.has_bias:
-            real = network.parameters[node.name]
-            own = Parameters(
-                weights=_weight_integers(node, real.weights, scales),
-                bias=_bias_integers(node, network.graph, real.bias, scales),
-            )
-        elif node.name in scales.additions:
-            own = Parameters(weights=scales.additions[node.name])
+        node = _typed(declared, network, scales, known)
+        own = _parameters(node, network, scales)
         if node.multiplier_bits:
             multiplier, shift = _factor(scales.unit(node) / scales.tensors[node.name], node)
             own = replace(own, multiplier=multiplier, shift=shift)
         parameters[node.name] = own
+        known[node.name] = node.output
         nodes.append(node)
     graph = _with_derived_widths(replace(network.graph, nodes=tuple(nodes)), parameters)
     return Network(graph, parameters, dict(scales.tensors))
 
 
-def _requantised(node: Node, scales: Scales) -> Node:
-    """Return the node with its kind of requantisation, and the widths yet to be derived."""
-    bits = scales.multiplier_bits if node.multiplier_bits else 0
-    op = node.op
-    if isinstance(op, Add):
-        op = Add(bits=signed_bits(0, int(scales.additions[node.name].max())))
-    return replace(node, op=op, multiplier_bits=bits, accumulator_bits=0)
+def _typed(
+    declared: Node, network: FloatNetwork, scales: Scales, known: Mapping[str, Tensor]
+) -> Node:
+    """Return the node with its kind of requantisation and the range of its integers.
+
+    Its accumulator's width is yet to be derived.
+    """
+    op, output, inputs = declared.op, declared.output, [known[name] for name in declared.inputs]
+    if op.rescales:
+        op = replace(op, bits=signed_bits(0, int(scales.factors[declared.name].max())))  # type: ignore[type-var]
+    if op.passes and not declared.multiplier_bits:
+        low, high = op.accumulator_range(inputs, None)
+        output = replace(inputs[0], shape=output.shape, bounds=(low, high))
+    elif declared.name in network.clips:
+        output = _clipped(output, network.clips[declared.name], scales.tensors[declared.name])
+    return replace(
+        declared,
+        op=op.typed(inputs, output),
+        output=output,
+        multiplier_bits=scales.multiplier_bits if declared.multiplier_bits else 0,
+        accumulator_bits=0,
+    )
+
+
+def _clipped(tensor: Tensor, clip: tuple[float, float], scale: float) -> Tensor:
+    """Return the type with the integers of real bounds for its own."""
+    low, high = (int(np.rint(np.clip(bound / scale, tensor.low, tensor.high))) for bound in clip)
+    return replace(tensor, bounds=(low, high))
+
+
+def _parameters(node: Node, network: FloatNetwork, scales: Scales) -> Parameters:
+    """Return the integers of a node, but for its requantisation."""
+    if node.op.has_bias:
+        real = network.parameters[node.name]
+        return Parameters(
+            weights=_weight_integers(node, real.weights, scales),
+            bias=_bias_integers(node, network.graph, real.bias, scales),
+        )
+    if node.op.rescales:
+        return Parameters(weights=scales.factors[node.name])
+    if isinstance(node.op, Table):
+        source = scales.tensors[node.inputs[0]]
+        return Parameters(weights=node.op.answers(source, scales.tensors[node.name]))
+    return Parameters()
 
 
 def _weight_integers(node: Node, real: Floats, scales: Scales) -> Integers:

@@ -8,7 +8,7 @@ of up to 16 bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,8 +20,7 @@ from codesign.network.floats import Floats, execute_floats
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.network import FloatNetwork, FloatParameters
 from codesign.network.op import Integers
-from codesign.network.ops.add import Add
-from codesign.network.ops.pool2d import Pool2d
+from codesign.network.ops.table import Table
 from codesign.network.tensor import Tensor
 
 Kind = Literal["power_of_two", "multiplier"]
@@ -38,18 +37,20 @@ class Scales:
     """Real value of one step of every tensor and of every weight.
 
     `tensors` has the input and every node; `weights` has, for nodes that learn, one value per
-    output channel `[outputs]`; `additions` has the two integer weights of every addition.
+    output channel `[outputs]`; `factors` has, for nodes that rescale their inputs, one positive
+    integer each.
     """
 
     multiplier_bits: int
-    tensors: Mapping[str, float]
-    weights: Mapping[str, Floats]
-    additions: Mapping[str, Integers]
+    tensors: MutableMapping[str, float]
+    weights: MutableMapping[str, Floats]
+    factors: MutableMapping[str, Integers]
 
     def unit(self, node: Node) -> Floats:
         """Return the real value of one step of a node's accumulator, `[outputs]` or `[1]`."""
-        source = self.tensors[node.inputs[0]]
-        return _unit(node, source, self.weights.get(node.name), self.additions.get(node.name))
+        sources = [self.tensors[name] for name in node.inputs]
+        held = self.factors if node.op.rescales else self.weights
+        return node.op.unit(sources, held.get(node.name))
 
 
 def weight_range(bits: int) -> tuple[int, int]:
@@ -84,51 +85,47 @@ def choose_scales(network: FloatNetwork, images: NDArray[np.floating], kind: Kin
     values = execute_floats(network, images)
     powers = kind == "power_of_two"
     tensors = {INPUT: _tensor_scale(values[INPUT], graph.input, 1.0 if powers else None)}
-    weights: dict[str, Floats] = {}
-    additions: dict[str, Integers] = {}
+    scales = Scales(MULTIPLIER_BITS[kind], tensors, {}, {})
     for node in graph:
-        source = tensors[node.inputs[0]]
+        sources = [tensors[name] for name in node.inputs]
         if node.op.has_bias:
             own, inputs = network.parameters[node.name], graph.inputs(node)
-            weights[node.name] = _layer_scales(node, own, powers, source, inputs)
-        if isinstance(node.op, Add):
-            left, right = (tensors[name] for name in node.inputs)
-            additions[node.name] = addition_weights(left, right, node.op.bits)
-        unit = float(_unit(node, source, weights.get(node.name), additions.get(node.name))[0])
-        base = unit if powers else _partner(graph, node, tensors)
-        if node.multiplier_bits:
-            wanted = _tensor_scale(values[node.name], node.output, base)
-            # a right shift cannot make steps finer than those of the accumulator
-            tensors[node.name] = max(wanted, unit) if powers else wanted
-        else:
-            tensors[node.name] = unit
-    return Scales(MULTIPLIER_BITS[kind], tensors, weights, additions)
+            scales.weights[node.name] = _layer_scales(node, own, powers, sources[0], inputs)
+        if node.op.rescales:
+            scales.factors[node.name] = joining_factors(sources, node.op.weight_bits)
+        tensors[node.name] = _output_scale(network, node, scales, values[node.name], powers)
+    return scales
 
 
-def addition_weights(left: float, right: float, bits: int) -> Integers:
-    """Return two positive integers in the ratio of two scales, as near as `bits` bits permit.
+def _output_scale(
+    network: FloatNetwork, node: Node, scales: Scales, values: Floats, powers: bool
+) -> float:
+    """Return the scale of what a node makes."""
+    unit = float(scales.unit(node)[0])
+    if isinstance(node.op, Table):
+        return _tensor_scale(values, node.output, 1.0 if powers else None)
+    if not node.multiplier_bits:
+        return unit
+    base = unit if powers else _partner(network.graph, node, scales.tensors)
+    wanted = _tensor_scale(values, node.output, base)
+    # a right shift cannot make steps finer than those of the accumulator
+    return max(wanted, unit) if powers else wanted
 
-    One of them is as small as possible, so that powers of two give 1 and a power of two. More
+
+def joining_factors(scales: Sequence[float], bits: int) -> Integers:
+    """Return positive integers in the ratio of some scales, as near as `bits` bits permit.
+
+    The smallest is as small as possible, so that powers of two give 1 and powers of two. More
     bits are taken only where the ratio itself needs them.
     """
-    ratio = max(left, right) / min(left, right)
-    needed = math.ceil(math.log2(ratio)) + 2
+    ratios = np.array(scales) / min(scales)
+    needed = math.ceil(math.log2(ratios.max())) + 2
     limit = (1 << (min(max(bits, needed), 16) - 1)) - 1
-    fine = np.arange(1, max(1, int(limit / ratio)) + 1)
-    coarse = np.minimum(np.rint(fine * ratio), limit).astype(np.int64)
-    best = int(np.abs(np.log(coarse / (fine * ratio))).argmin())
-    pair = (int(coarse[best]), int(fine[best]))
-    return np.array(pair if left >= right else pair[::-1])
-
-
-def _unit(node: Node, source: float, weights: Floats | None, addition: Integers | None) -> Floats:
-    if weights is not None:
-        return source * weights
-    if addition is not None:
-        return np.array([source / int(addition[0])])
-    if isinstance(node.op, Pool2d) and node.op.kind == "average":
-        return np.array([source / node.op.window.positions])
-    return np.array([source])
+    fine = np.arange(1, max(1, int(limit / ratios.max())) + 1)[:, None]
+    factors = np.minimum(np.rint(fine * ratios), limit).astype(np.int64)
+    errors = np.abs(np.log(factors / (fine * ratios))).max(axis=1)
+    best: Integers = factors[errors.argmin()]
+    return best
 
 
 def _partner(graph: Graph, node: Node, tensors: Mapping[str, float]) -> float | None:
@@ -137,7 +134,7 @@ def _partner(graph: Graph, node: Node, tensors: Mapping[str, float]) -> float | 
     A power of two of it makes the addition's integer weights exact.
     """
     for reader in graph.readers(node.name):
-        if isinstance(reader.op, Add):
+        if reader.op.rescales:
             for name in reader.inputs:
                 if name in tensors:
                     return tensors[name]

@@ -6,25 +6,22 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from codesign.errors import InputError
+from codesign.load import member, names
 from codesign.network.graph import Graph, Node
 from codesign.network.network import Network, Parameters
 from codesign.network.op import Integers, Op
-from codesign.network.ops.add import Add
-from codesign.network.ops.conv2d import Conv2d
-from codesign.network.ops.dense import Dense
-from codesign.network.ops.pool2d import Pool2d
-from codesign.network.tensor import Tensor
+from codesign.network.tensor import ADDED_LATER, Tensor
 from codesign.network.windows import Window
 
 SCHEMA = 1
-_OPS: dict[str, type[Op]] = {op.__name__: op for op in (Add, Conv2d, Dense, Pool2d)}
 
 
 def digest(network: Network) -> str:
@@ -36,13 +33,16 @@ def digest(network: Network) -> str:
 def to_json(network: Network) -> dict[str, Any]:
     """Return the network as plain JSON values; `from_json` is the inverse."""
     graph = network.graph
-    return {
+    described: dict[str, Any] = {
         "schema": SCHEMA,
         "name": graph.name,
-        "input": asdict(graph.input),
+        "input": _plain(graph.input),
         "nodes": [_node_to_json(node, network.parameters[node.name]) for node in graph],
         "scales": {name: float(scale).hex() for name, scale in network.scales.items()},
     }
+    if graph.outputs != (graph.nodes[-1].name,):
+        described["outputs"] = list(graph.outputs)
+    return described
 
 
 def from_json(data: Mapping[str, Any]) -> Network:
@@ -55,7 +55,7 @@ def from_json(data: Mapping[str, Any]) -> Network:
         raise ValueError(f"network schema {data['schema']} is not the supported {SCHEMA}")
     nodes = tuple(_node_from_json(entry) for entry in data["nodes"])
     return Network(
-        graph=Graph(data["name"], _tensor(data["input"]), nodes),
+        graph=Graph(data["name"], _tensor(data["input"]), nodes, tuple(data.get("outputs", ()))),
         parameters={e["name"]: _parameters_from_json(e["parameters"]) for e in data["nodes"]},
         scales={name: float.fromhex(scale) for name, scale in data["scales"].items()},
     )
@@ -80,13 +80,20 @@ def load(path: Path) -> Network:
         raise InputError(str(path), f"is no network file ({error})") from error
 
 
+@cache
+def operators() -> Mapping[str, type[Op]]:
+    """Return the operators by the names of their classes."""
+    members = (member("network.ops", Op, name) for name in names("network.ops"))
+    return {op.__name__: op for op in members}
+
+
 def _node_to_json(node: Node, own: Parameters) -> dict[str, Any]:
     return {
         "name": node.name,
         "op": type(node.op).__name__,
-        "attributes": asdict(node.op),  # type: ignore[call-overload]
+        "attributes": _plain(node.op),
         "inputs": list(node.inputs),
-        "output": asdict(node.output),
+        "output": _plain(node.output),
         "multiplier_bits": node.multiplier_bits,
         "accumulator_bits": node.accumulator_bits,
         "parameters": {
@@ -98,19 +105,35 @@ def _node_to_json(node: Node, own: Parameters) -> dict[str, Any]:
     }
 
 
+def _plain(value: Any) -> Any:
+    """Return a dataclass as plain values, without what says no more than older files did."""
+    if not is_dataclass(value):
+        return value
+    return {
+        field.name: _plain(getattr(value, field.name))
+        for field in fields(value)
+        if field.metadata != ADDED_LATER or getattr(value, field.name) != field.default
+    }
+
+
 def _node_from_json(entry: Mapping[str, Any]) -> Node:
-    attributes = dict(entry["attributes"])
+    attributes = {key: _listed(value) for key, value in entry["attributes"].items()}
     if "window" in attributes:
         window = attributes["window"]
         attributes["window"] = Window(**{key: tuple(value) for key, value in window.items()})
     return Node(
         name=entry["name"],
-        op=_OPS[entry["op"]](**attributes),
+        op=operators()[entry["op"]](**attributes),
         inputs=tuple(entry["inputs"]),
         output=_tensor(entry["output"]),
         multiplier_bits=entry["multiplier_bits"],
         accumulator_bits=entry["accumulator_bits"],
     )
+
+
+def _listed(value: Any) -> Any:
+    """Return a JSON list as the tuple that it was."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _parameters_from_json(entry: Mapping[str, Any]) -> Parameters:
@@ -119,7 +142,9 @@ def _parameters_from_json(entry: Mapping[str, Any]) -> Parameters:
 
 
 def _tensor(entry: Mapping[str, Any]) -> Tensor:
-    return Tensor(tuple(entry["shape"]), entry["bits"], entry["signed"])
+    bounds = entry.get("bounds")
+    shape, bounds = tuple(entry["shape"]), None if bounds is None else tuple(bounds)
+    return Tensor(shape, entry["bits"], entry["signed"], bounds)
 
 
 def encode(array: Integers | None) -> dict[str, Any] | None:

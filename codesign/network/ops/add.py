@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-from codesign.network.op import Integers, Op, Shape, dot_range, weight_low
+from codesign.network.op import Exact, Integers, Op, Reals, Shape, joined_range
 from codesign.network.tensor import Tensor
 
 
@@ -17,6 +19,8 @@ class Add(Op):
 
     The weights are positive; `bits` counts their (unused) sign bit.
     """
+
+    rescales: ClassVar[bool] = True
 
     bits: int
 
@@ -31,27 +35,38 @@ class Add(Op):
         """Rescaling is requantisation, which MACs do not count."""
         return 0
 
-    def accumulate(self, inputs: Sequence[Integers], weights: Integers | None) -> Integers:
+    def accumulate(
+        self, inputs: Sequence[Exact], weights: Integers | None, dtype: DTypeLike = np.int64
+    ) -> Exact:
         """Return `N x` the shape."""
         assert weights is not None
-        left, right = (maps.astype(np.int64) for maps in inputs)
-        return left * int(weights[0]) + right * int(weights[1])
+        left, right = (maps.astype(dtype, copy=False) for maps in inputs)
+        sums: Exact = left * int(weights[0]) + right * int(weights[1])
+        return sums
 
     def accumulator_range(
         self, inputs: Sequence[Tensor], weights: Integers | None
     ) -> tuple[int, int]:
-        """Bound the sum of both rescaled inputs."""
-        largest = -weight_low(self.bits) - 1
-        factors = np.array([largest, largest]) if weights is None else weights
-        bounds = [dot_range(t, np.array([[w]])) for t, w in zip(inputs, factors, strict=True)]
-        return sum(low for low, _ in bounds), sum(high for _, high in bounds)
+        """Bound the sum of both rescaled inputs, and each of them."""
+        ranges = joined_range(inputs, weights, self.bits)
+        low = sum(min(0, low) for low, _ in ranges)
+        return low, sum(max(0, high) for _, high in ranges)
+
+    def real(self, inputs: Sequence[Reals], weights: Reals | None) -> Reals:
+        """Return `N x` the shape."""
+        return inputs[0] + inputs[1]
+
+    def unit(self, sources: Sequence[float], weights: NDArray[Any] | None) -> Reals:
+        """One step of an input, divided by its weight."""
+        assert weights is not None
+        return np.array([sources[0] / int(weights[0])])
 
     @property
     def weight_shape(self) -> Shape:
-        """One multiplier per input."""
+        """One factor per input."""
         return (2,)
 
     @property
     def weight_bits(self) -> int:
-        """Bits of one multiplier, its sign included."""
+        """Bits of one factor, its sign included."""
         return self.bits

@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-from codesign.network.op import Integers, Op, Shape, dot_range, exact_matmul, extreme_weights
-from codesign.network.tensor import Tensor
+from codesign.network.convolution import convolve
+from codesign.network.op import (
+    Exact,
+    Integers,
+    Op,
+    Reals,
+    Shape,
+    dot_range,
+    extreme_weights,
+)
+from codesign.network.tensor import ADDED_LATER, Tensor, map_shape
 from codesign.network.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
 class Conv2d(Op):
-    """Two-dimensional convolution; weights `[outputs, inputs, kernel rows, kernel columns]`."""
+    """Two-dimensional convolution; weights `[outputs, inputs / groups, rows, columns]`.
+
+    Each of `groups` equal parts of the outputs sees its own part of the inputs; with as many
+    groups as inputs the convolution is depthwise. A vector is a map of one pixel.
+    """
 
     inputs: int
     outputs: int
     window: Window
     bits: int
+    groups: int = field(default=1, metadata=ADDED_LATER)
+
+    def __post_init__(self) -> None:
+        if self.groups < 1 or self.inputs % self.groups or self.outputs % self.groups:
+            raise ValueError(
+                f"{self.groups} groups do not divide {self.inputs} inputs and "
+                f"{self.outputs} outputs"
+            )
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether every output channel sees one input channel."""
+        return self.groups == self.inputs > 1
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         """Return `outputs x rows x columns`."""
@@ -31,33 +59,37 @@ class Conv2d(Op):
     def macs(self, inputs: Sequence[Shape]) -> int:
         """Count one multiply-accumulate per weight and output pixel (padding included)."""
         _, rows, columns = self.output_shape(inputs)
-        return rows * columns * self.outputs * self.inputs * self.window.positions
+        return rows * columns * self.outputs * self._products
 
-    def accumulate(self, inputs: Sequence[Integers], weights: Integers | None) -> Integers:
+    def accumulate(
+        self, inputs: Sequence[Exact], weights: Integers | None, dtype: DTypeLike = np.int64
+    ) -> Exact:
         """Return `N x outputs x rows x columns`."""
         assert weights is not None
-        (maps,) = inputs
-        patches = self.window.patches(maps)
-        count, _, rows, columns = patches.shape[:4]
-        left = patches.transpose(0, 2, 3, 1, 4, 5).reshape(count * rows * columns, -1)
-        flat = weights.reshape(self.outputs, -1)
-        largest = int(np.abs(maps).max(initial=0))
-        bound = int(np.abs(flat.astype(np.int64)).sum(axis=1).max()) * largest
-        sums = exact_matmul(left, flat.T, bound)
-        return sums.reshape(count, rows, columns, self.outputs).transpose(0, 3, 1, 2)
+        return self._convolved(inputs[0].astype(dtype, copy=False), weights.astype(dtype))
 
     def accumulator_range(
         self, inputs: Sequence[Tensor], weights: Integers | None
     ) -> tuple[int, int]:
-        """Bound the sum of `inputs x kernel` products."""
+        """Bound the sum of `inputs / groups x kernel` products."""
         if weights is None:
-            weights = extreme_weights(self.bits, self.inputs * self.window.positions)
+            weights = extreme_weights(self.bits, self._products)
         return dot_range(inputs[0], weights.reshape(len(weights), -1))
+
+    def real(self, inputs: Sequence[Reals], weights: Reals | None) -> Reals:
+        """Return `N x outputs x rows x columns`."""
+        assert weights is not None
+        return self._convolved(inputs[0], weights)
+
+    def unit(self, sources: Sequence[float], weights: NDArray[Any] | None) -> Reals:
+        """One step of the input times one of each output's weights, `[outputs]`."""
+        assert weights is not None
+        return sources[0] * weights
 
     @property
     def weight_shape(self) -> Shape:
-        """`[outputs, inputs, kernel rows, kernel columns]`."""
-        return (self.outputs, self.inputs, *self.window.kernel)
+        """`[outputs, inputs / groups, kernel rows, kernel columns]`."""
+        return (self.outputs, self.inputs // self.groups, *self.window.kernel)
 
     @property
     def weight_bits(self) -> int:
@@ -66,5 +98,14 @@ class Conv2d(Op):
 
     @property
     def has_bias(self) -> bool:
-        """One integer per output channel."""
+        """It learns."""
         return True
+
+    @property
+    def _products(self) -> int:
+        """Products that make one output element."""
+        return self.inputs // self.groups * self.window.positions
+
+    def _convolved(self, maps: NDArray[Any], weights: NDArray[Any]) -> NDArray[Any]:
+        maps = maps.reshape(len(maps), *map_shape(maps.shape[1:]))
+        return convolve(maps, weights, self.window, self.groups)

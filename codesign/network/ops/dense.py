@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-from codesign.network.op import Integers, Op, Shape, dot_range, exact_matmul, extreme_weights
+from codesign.network.op import Exact, Integers, Op, Reals, Shape, dot_range, extreme_weights
 from codesign.network.tensor import Tensor
 
 
@@ -32,14 +34,14 @@ class Dense(Op):
         self.output_shape(inputs)
         return self.inputs * self.outputs
 
-    def accumulate(self, inputs: Sequence[Integers], weights: Integers | None) -> Integers:
+    def accumulate(
+        self, inputs: Sequence[Exact], weights: Integers | None, dtype: DTypeLike = np.int64
+    ) -> Exact:
         """Return `N x outputs`."""
         assert weights is not None
-        vectors = inputs[0].reshape(len(inputs[0]), -1)
-        bound = int(np.abs(weights.astype(np.int64)).sum(axis=1).max()) * int(
-            np.abs(vectors).max(initial=0)
-        )
-        return exact_matmul(vectors, weights.T, bound)
+        vectors = inputs[0].reshape(len(inputs[0]), -1).astype(dtype, copy=False)
+        sums: Exact = vectors @ weights.T.astype(dtype)
+        return sums
 
     def accumulator_range(
         self, inputs: Sequence[Tensor], weights: Integers | None
@@ -48,6 +50,16 @@ class Dense(Op):
         if weights is None:
             weights = extreme_weights(self.bits, self.inputs)
         return dot_range(inputs[0], weights)
+
+    def real(self, inputs: Sequence[Reals], weights: Reals | None) -> Reals:
+        """Return `N x outputs`."""
+        assert weights is not None
+        return inputs[0].reshape(len(inputs[0]), -1) @ weights.T
+
+    def unit(self, sources: Sequence[float], weights: NDArray[Any] | None) -> Reals:
+        """One step of the input times one of each output's weights, `[outputs]`."""
+        assert weights is not None
+        return sources[0] * weights
 
     @property
     def weight_shape(self) -> Shape:
@@ -61,5 +73,5 @@ class Dense(Op):
 
     @property
     def has_bias(self) -> bool:
-        """One integer per output."""
+        """It learns."""
         return True
