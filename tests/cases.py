@@ -66,6 +66,12 @@ def convolutions() -> Iterator[Graph]:
         op = Conv2d(channels, outputs, window, 2 + number % 7)
         yield single(op, source, bits, number % 2 == 1, multiplier_bits)
     yield single(Conv2d(4, 4, Window((2, 2)), 3), signed(4, 3, 3), 24, True, 0)
+    # a ReLU6, and a foreign zero point: ranges narrower than their widths
+    for bounds, is_signed in (((0, 11), False), ((-3, 6), True)):
+        source = Tensor((4, 3, 3), 5, signed=True, bounds=(-9, 12))
+        output = Tensor((4, 2, 2), 4, is_signed, bounds)
+        op = Conv2d(4, 4, Window((2, 2)), 3)
+        yield Graph("case", source, (Node("node", op, (INPUT,), output, 8),))
 
 
 def dense_layers() -> Iterator[Graph]:

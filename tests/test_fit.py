@@ -14,9 +14,10 @@ from codesign.cost import latency
 from codesign.cost.estimate import estimate
 from codesign.cost.pipeline import Timing
 from codesign.design import Design
+from codesign.errors import InputError
 from codesign.fit.dataflow import Fit, fit
 from codesign.fit.depths import held_elements, input_depth
-from codesign.fit.options import template_of
+from codesign.fit.options import template_of, unbuildable
 from codesign.hardware.board import RESOURCES, Board, Ceilings
 from codesign.hardware.structure import Storage
 from codesign.hardware.template import HardwareTemplate
@@ -26,6 +27,7 @@ from codesign.network.ops.add import Add
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.ops.dense import Dense
 from codesign.network.ops.pool2d import Pool2d
+from codesign.network.ops.slice import Slice
 from codesign.network.tensor import Tensor
 from codesign.network.windows import Window
 
@@ -324,3 +326,33 @@ def test_nothing_fits_a_board_that_is_smaller_than_its_shell() -> None:
 def test_an_unknown_objective_is_refused() -> None:
     with pytest.raises(ValueError, match="not 'speed'"):
         fit(chain(), Board.load("pynq_z2"), CLOCK_HZ, "speed")
+
+
+def test_layers_without_a_template_are_all_named() -> None:
+    shape = (4, 6, 6)
+    apart = Window((3, 3), (1, 1), (2, 2, 2, 2), (2, 2))
+    ops = {
+        "depthwise": Conv2d(4, 4, Window((3, 3), (1, 1), (1, 1, 1, 1)), 4, groups=4),
+        "dilated": Conv2d(4, 4, apart, 4),
+        "pool": Pool2d("average", Window((3, 3), (1, 1), (1, 1, 1, 1)), counts_padding=False),
+        "plain": Conv2d(4, 4, Window((1, 1)), 4),
+        "part": Slice(0, 2),
+    }
+    nodes, source = [], INPUT
+    for name, op in ops.items():
+        output = unsigned(*op.output_shape([shape]))
+        nodes.append(Node(name, op, (source,), output, 0 if op.passes else 1))
+        source = name
+    graph = Graph("mixed", unsigned(*shape), tuple(nodes))
+    assert list(unbuildable(graph)) == ["depthwise", "dilated", "pool", "part"]
+    with pytest.raises(InputError) as caught:
+        fit(graph, Board.load("zcu104"), CLOCK_HZ)
+    line = str(caught.value)
+    assert all(text in line for text in ("depthwise convolution", "dilation", "padding", "Slice"))
+
+
+def test_several_outputs_have_no_design_yet() -> None:
+    pool = Pool2d("max", Window((1, 1)))
+    nodes = tuple(Node(name, pool, (INPUT,), unsigned(2, 3, 3), 0) for name in ("a", "b"))
+    graph = Graph("twins", unsigned(2, 3, 3), nodes, outputs=("a", "b"))
+    assert unbuildable(graph) == {"b": "2 outputs"}

@@ -20,7 +20,15 @@ from codesign.design import Design
 from codesign.fit.depths import held_elements, input_depth
 from codesign.fit.dominance import undominated
 from codesign.fit.elimination import Elimination
-from codesign.fit.options import Options, fork_costs, matrix, options, price, resize_costs
+from codesign.fit.options import (
+    Options,
+    check_buildable,
+    fork_costs,
+    matrix,
+    options,
+    price,
+    resize_costs,
+)
 from codesign.fit.programme import COMFORT, Choice, Edge, Layer, Limits, solve
 from codesign.fit.relaxation import Relaxation
 from codesign.hardware.board import RESOURCES, Board
@@ -107,10 +115,12 @@ def fit(
         budget: resources to use instead of the board's, per name.
 
     Raises:
-        ValueError: the objective is unknown, or an operator has no template.
+        ValueError: the objective is unknown.
+        InputError: no hardware template makes one of the layers.
     """
     if objective not in OBJECTIVES:
         raise ValueError(f"fit's objective is one of {OBJECTIVES}, not '{objective}'")
+    check_buildable(graph)
     problem = _Problem(graph, board, {**board.budget, **(budget or {})})
     candidates = problem.intervals
     limit = candidates[-1] if longest_interval is None else longest_interval

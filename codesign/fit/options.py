@@ -19,6 +19,7 @@ from codesign.cost import latency, resources
 from codesign.cost.operators import Cost
 from codesign.cost.resources import Usage
 from codesign.design import MIN_FIFO_DEPTH
+from codesign.errors import InputError
 from codesign.hardware.board import RESOURCES
 from codesign.hardware.process import Process
 from codesign.hardware.processes.fork import Fork
@@ -56,12 +57,38 @@ class Options:
         return self.template.of(self.node, self.inputs, knobs)
 
 
-def options(graph: Graph, node: Node) -> Options:
-    """Return the undominated engines of one layer.
+def unbuildable(graph: Graph) -> dict[str, str]:
+    """Return by node what hardware templates lack for it; empty if all can be built."""
+    known = _templates()
+    reasons: dict[str, str] = {}
+    for node in graph:
+        template = known.get(type(node.op))
+        if template is None:
+            reasons[node.name] = f"the operator {type(node.op).__name__}"
+        elif lack := template.lacks(node, graph.inputs(node)):
+            reasons[node.name] = lack
+    if len(graph.outputs) > 1:
+        reasons[graph.outputs[-1]] = f"{len(graph.outputs)} outputs"
+    elif graph.outputs[0] != graph.nodes[-1].name or graph.readers(graph.outputs[0]):
+        reasons[graph.outputs[0]] = "an output that other layers read"
+    return reasons
+
+
+def check_buildable(graph: Graph) -> None:
+    """Refuse a network that needs engines which no template makes.
 
     Raises:
-        ValueError: no template implements the node's operator.
+        InputError: names every such layer.
     """
+    reasons = [f"{name} needs {lack}" for name, lack in unbuildable(graph).items()]
+    if reasons:
+        problem = f"no hardware template for: {'; '.join(reasons)}"
+        remedy = "its integers can be computed, quantised and exported, but not built yet"
+        raise InputError(graph.name, problem, remedy)
+
+
+def options(graph: Graph, node: Node) -> Options:
+    """Return the undominated engines of one layer, which a template can build."""
     template = template_of(type(node.op))
     inputs = graph.inputs(node)
     space = template.space(node, inputs)
@@ -122,19 +149,20 @@ def resize_costs(tensor: Tensor, source: Count, sink: Count) -> tuple[NDArray[np
     return cycles * needed, matrix(usage, points) * needed[:, None]
 
 
-@cache
 def template_of(op: type[Op]) -> type[HardwareTemplate]:
     """Return the template that implements an operator.
 
     Raises:
-        ValueError: there is none.
+        KeyError: there is none.
     """
+    return _templates()[op]
+
+
+@cache
+def _templates() -> Mapping[type[Op], type[HardwareTemplate]]:
     folder = "hardware.templates"
     members = [member(folder, HardwareTemplate, name) for name in names(folder)]
-    for template in members:
-        if template.implements is op:
-            return template
-    raise ValueError(f"no hardware template implements {op.__name__}")
+    return {template.implements: template for template in members}
 
 
 def fork_costs(tensor: Tensor, lanes: Count, readers: int) -> Costs | float:

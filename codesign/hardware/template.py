@@ -43,6 +43,11 @@ class HardwareTemplate(ABC):
     inputs: tuple[Tensor, ...]
 
     @classmethod
+    def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
+        """Return what of this node no engine of the template can do, or ""."""
+        return ""
+
+    @classmethod
     @abstractmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
         """Return the knobs and the values that divide this node's shape."""

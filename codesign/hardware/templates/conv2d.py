@@ -34,6 +34,16 @@ class StreamingConv2d(HardwareTemplate):
     implements = Conv2d
 
     @classmethod
+    def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
+        """Groups, dilation and vectors."""
+        op = _op(node)
+        if op.groups > 1:
+            return "a depthwise convolution" if op.is_depthwise else f"{op.groups} groups"
+        if op.window.is_dilated:
+            return "dilation"
+        return "" if len(inputs[0].shape) == 3 else "a convolution of a vector"
+
+    @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
         """Fold outputs over `pe` and input channels over `simd`."""
         op = _op(node)

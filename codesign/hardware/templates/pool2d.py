@@ -28,6 +28,16 @@ class StreamingPool2d(HardwareTemplate):
     implements = Pool2d
 
     @classmethod
+    def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
+        """Dilation, averages of what lies on the map alone, and vectors."""
+        op = _op(node)
+        if op.window.is_dilated:
+            return "dilation"
+        if not op.counts_padding:
+            return "an average that leaves padding out"
+        return "" if len(inputs[0].shape) == 3 else "pooling of a vector"
+
+    @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
         """Fold channels over `pe`."""
         windowed = not _passes_through(_op(node), inputs[0])
