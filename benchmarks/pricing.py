@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from codesign.fit.options import price, template_of
+from codesign.fit.options import price
 from codesign.hardware.structure import Count
+from codesign.hardware.templates.conv2d import StreamingConv2d
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.tensor import Tensor
@@ -44,7 +45,7 @@ def layer(multiplier_bits: int) -> tuple[Node, Tensor]:
 def space(multiplier_bits: int) -> tuple[int, Callable[[], object]]:
     """Return the points of the layer's whole space, and a call that prices them."""
     node, maps = layer(multiplier_bits)
-    template = template_of(Conv2d)
+    template = StreamingConv2d
     every = template.space(node, (maps,))
     knobs: dict[str, Count] = dict(every.grid())
     return every.size, lambda: price(template.of(node, (maps,), knobs).processes(), every.size)
@@ -53,7 +54,7 @@ def space(multiplier_bits: int) -> tuple[int, Callable[[], object]]:
 def single() -> Callable[[], object]:
     """Return a call that prices one engine given as integers."""
     node, maps = layer(1)
-    template = template_of(Conv2d)
+    template = StreamingConv2d
     knobs: dict[str, Count] = {
         k: int(v[0]) for k, v in template.space(node, (maps,)).grid().items()
     }

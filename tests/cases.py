@@ -12,9 +12,15 @@ from codesign.hardware.board import Board
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.op import Op
 from codesign.network.ops.add import Add
+from codesign.network.ops.concat import Concat
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.ops.dense import Dense
+from codesign.network.ops.multiply import Multiply
+from codesign.network.ops.pad2d import Pad2d
 from codesign.network.ops.pool2d import Pool2d
+from codesign.network.ops.resize2d import Resize2d
+from codesign.network.ops.slice import Slice
+from codesign.network.ops.table import Table
 from codesign.network.tensor import Tensor
 from codesign.network.windows import Window
 
@@ -182,13 +188,103 @@ def random_design(
     """Return a graph on engines with knobs drawn at random."""
     engines = {}
     for node in graph:
-        template, inputs = template_of(type(node.op)), graph.inputs(node)
+        inputs = graph.inputs(node)
+        template = template_of(node, inputs)
         knobs = template.space(node, inputs).sample(random)
         engines[node.name] = template.of(node, inputs, knobs)  # type: ignore[arg-type]
     return Design(graph, Board.load(board), clock_hz, engines)
 
 
+def depthwise() -> Iterator[Graph]:
+    """Every geometry; all requantisers; batch normalisation of a map and of a vector."""
+    for number, (window, size) in enumerate(GEOMETRIES):
+        channels = (4, 2, 3, 6)[number % 4]
+        source = Tensor((channels, *size), 1 + number % 8, number % 2 == 1)
+        op = Conv2d(channels, channels, window, 2 + number % 7, channels)
+        yield single(op, source, 3 + number % 6, number % 3 == 1, (1, 8, 16)[number % 3])
+    yield single(Conv2d(4, 4, Window((3, 3)), 3, 4), signed(4, 3, 3), 24, True, 0)
+
+
+def _joined(op: Op, parts: tuple[Tensor, ...], output: Tensor, multiplier_bits: int) -> Graph:
+    """Return a join of the input and of other parts, each of which a pooling makes of it."""
+    source = parts[0]
+    nodes = []
+    for number, part in enumerate(parts[1:]):
+        window = Window(source.shape[1:]) if part.pixels < source.pixels else Window((1, 1))
+        maker: Op = Pool2d("average", window)
+        if part.channels != source.channels:
+            maker = Conv2d(source.channels, part.channels, window, 3)
+        shape = maker.output_shape([source.shape])
+        typed = Tensor(shape, part.bits, part.signed)
+        nodes.append(Node(f"other{number}", maker, (INPUT,), typed, 1))
+    inputs = (INPUT, *(node.name for node in nodes))
+    nodes.append(Node("node", op, inputs, output, multiplier_bits))
+    return Graph("case", source, tuple(nodes))
+
+
+def joins() -> Iterator[Graph]:
+    """Two and three parts of different channels and types; with and without factors."""
+    four, two = signed(4, 3, 2, bits=5), unsigned(2, 3, 2, bits=3)
+    yield _joined(Concat(2, 4), (four, two), signed(6, 3, 2, bits=4), 1)
+    yield _joined(Concat(3, 5), (four, two, unsigned(4, 3, 2)), signed(10, 3, 2, bits=6), 8)
+    yield _joined(Concat(2, 2), (two, two), unsigned(4, 3, 2, bits=2), 16)
+    yield _joined(Concat(2, 3), (two, unsigned(2, 3, 2)), unsigned(4, 3, 2, bits=2), 1)
+
+
+def products() -> Iterator[Graph]:
+    """Elements and factors per channel, of both signs."""
+    for left, right, output, multiplier_bits in (
+        (unsigned(4, 3, 2), unsigned(4, 3, 2), unsigned(4, 3, 2), 1),
+        (unsigned(6, 2, 2, bits=8), unsigned(6, 1, 1, bits=8), unsigned(6, 2, 2, bits=5), 1),
+        (signed(4, 3, 2), unsigned(4, 1, 1, bits=6), signed(4, 3, 2, bits=6), 8),
+        (signed(2, 3, 2), signed(2, 1, 1, bits=2), signed(2, 3, 2, bits=3), 16),
+        (unsigned(3, 1, 1), signed(3, 1, 1), signed(3, 1, 1), 1),
+    ):
+        yield _joined(Multiply(), (left, right), output, multiplier_bits)
+
+
+def tables() -> Iterator[Graph]:
+    """Signed and unsigned tables, one for all channels and one for each, maps and vectors."""
+    for source, output, channels in (
+        (unsigned(4, 2, 3, bits=3), signed(4, 2, 3, bits=5), 1),
+        (signed(6, 3, 1, bits=4), unsigned(6, 3, 1, bits=2), 6),
+        (signed(4, bits=5), signed(4, bits=3), 4),
+        (Tensor((4, 2, 2), 5, True, (-3, 9)), unsigned(4, 2, 2, bits=8), 1),
+    ):
+        op = Table("tanh", (), (0, 0), (0, 0), channels).typed([source], output)
+        yield Graph("case", source, (Node("node", op, (INPUT,), output, 0),))
+
+
+def views() -> Iterator[tuple[str, Graph]]:
+    """Slices, paddings and enlargements."""
+    for op, source in (
+        (Slice(2, 6), signed(8, 2, 3)),
+        (Slice(0, 3), unsigned(6, bits=2)),
+        (Slice(4, 6), unsigned(6, 1, 3)),
+        (Pad2d((1, 2, 0, 3)), signed(4, 2, 3)),
+        (Pad2d((0, 0, 2, 0)), unsigned(2, 3, 1)),
+        (Pad2d((1, 1, 1, 1)), Tensor((3, 1, 1), 4, False, (2, 9))),
+        (Resize2d((2, 3)), signed(4, 2, 3)),
+        (Resize2d((1, 2)), unsigned(3, 2, 2)),
+        (Resize2d((3, 1)), unsigned(2, 1, 4)),
+        (Resize2d((1, 1)), unsigned(2, 2, 2)),
+    ):
+        low, high = op.accumulator_range([source], None)
+        shape = op.output_shape([source.shape])
+        output = Tensor(shape, source.bits, source.signed, (low, high))
+        kind = type(op).__name__.lower()
+        yield kind, Graph("case", source, (Node("node", op, (INPUT,), output, 0),))
+
+
 CASES: dict[str, tuple[Graph, ...]] = {
+    "depthwise2d": tuple(depthwise()),
+    "table": tuple(tables()),
+    "concat": tuple(joins()),
+    "multiply": tuple(products()),
+    **{
+        kind: tuple(graph for other, graph in views() if other == kind)
+        for kind in ("slice", "pad2d", "resize2d")
+    },
     "conv2d": tuple(convolutions()),
     "dense": tuple(dense_layers()),
     "pool2d": tuple(pools()),

@@ -22,9 +22,9 @@ def check_run(run: hls.Run, outcome: hls.Outcome) -> None:
     for place, instance in enumerate(run.instances):
         structure = instance.process.structure()
         check_counts(run, instance, structure, outcome)
-        reads, writes = schedule(structure.phases)
-        for got in outcome.reads[place]:
-            assert np.array_equal(got, np.tile(reads, run.images)), f"reads of {run.label}"
+        reads, writes = schedule(structure)
+        for port, got in zip(reads, outcome.reads[place], strict=True):
+            assert np.array_equal(got, np.tile(port, run.images)), f"reads of {run.label}"
         for got in outcome.writes[place]:
             assert np.array_equal(got, np.tile(writes, run.images)), f"writes of {run.label}"
         for stream, words in zip(structure.writes, outcome.words[place], strict=True):
@@ -55,6 +55,7 @@ def check_declarations(run: hls.Run) -> None:
         structure = instance.process.structure()
         for buffer in structure.buffers:
             size = buffer.lanes if buffer.role is Role.REGISTER else buffer.words
+            size = f"{buffer.copies}][{size}" if buffer.copies else size
             declared = f" {buffer.name}[{size}]" in text
             assert declared == bool(buffer.when), f"{buffer} of {run.label}"
         assert text.count("PIPELINE II=") == 1
@@ -81,7 +82,8 @@ def whole_design(
     """Return a design with the first point of every space, but for the named knobs."""
     engines = {}
     for node in graph:
-        inputs, template = graph.inputs(node), template_of(type(node.op))
+        inputs = graph.inputs(node)
+        template = template_of(node, inputs)
         point = template.space(node, inputs).at(0) | dict((knobs or {}).get(node.name, {}))
         engines[node.name] = template.of(node, inputs, point)  # type: ignore[arg-type]
     return Design(graph, Board.load(board), 200e6, engines)

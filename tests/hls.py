@@ -19,16 +19,15 @@ import numpy as np
 from codesign.design import Instance
 from codesign.emit.project import _learned_scalars, process_source
 from codesign.emit.render import source
-from codesign.emit.weights import initialiser, matrix_tables
+from codesign.emit.weights import constant_tables, initialiser
 from codesign.fit.options import template_of
 from codesign.hardware.process import Process
-from codesign.hardware.processes.matrix import Matrix
 from codesign.hardware.structure import Stream
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.network import Network, Parameters, finish
 from codesign.network.op import Integers
-from codesign.network.ops.add import Add
+from codesign.network.ops.table import Table
 from codesign.validate.tool import outside_make
 
 SHIM = {
@@ -72,10 +71,13 @@ def random_images(graph: Graph, random: np.random.Generator, count: int) -> Inte
 def _random_parameters(node: Node, random: np.random.Generator) -> Parameters:
     op, bits = node.op, node.multiplier_bits
     weights = None
-    if isinstance(op, Add):
+    if op.rescales:
         # rescaling factors are positive; without a multiplier they are powers of two
-        powers = 1 << random.integers(0, op.bits - 1, 2)
-        weights = powers if bits < 2 else random.integers(1, 1 << (op.bits - 1), 2)
+        powers = 1 << random.integers(0, op.weight_bits - 1, op.weight_shape)
+        limit = 1 << (op.weight_bits - 1)
+        weights = powers if bits < 2 else random.integers(1, limit, op.weight_shape)
+    elif isinstance(op, Table):
+        weights = random.integers(op.image[0], op.image[1] + 1, op.weight_shape)
     elif op.weight_shape is not None:
         limit = 1 << (op.weight_bits - 1)
         weights = random.integers(-limit, limit, op.weight_shape)
@@ -164,7 +166,7 @@ def engines(graph: Graph, network: Network, images: Integers, prefix: str) -> It
     """Yield every node of a network on every engine of its template's space."""
     values = network.execute(images)
     for node in graph:
-        template = template_of(type(node.op))
+        template = template_of(node, graph.inputs(node))
         space = template.space(node, graph.inputs(node))
         for number in range(space.size):
             engine = template.of(node, graph.inputs(node), space.at(number))  # type: ignore[arg-type]
@@ -187,10 +189,8 @@ def _engine_run(
     )
     tables = {}
     for instance in instances:
-        if isinstance(instance.process, Matrix):
-            own = network.parameters[node.name]
-            parts = matrix_tables(instance.process, graph, node, own)
-            tables |= {f"{instance.name}_{part}": table for part, table in parts.items()}
+        parts = constant_tables(instance.process, graph, node, network.parameters[node.name])
+        tables |= {f"{instance.name}_{part}": table for part, table in parts.items()}
     knobs = {knob: int(getattr(engine, knob)) for knob in engine.knob_names()}
     return Run(
         label=f"{node.op} {graph.inputs(node)} -> {node.output}, {node.multiplier_bits}, {knobs}",

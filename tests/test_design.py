@@ -22,7 +22,8 @@ def design_of(graph: Graph, widths: dict[str, tuple[int, int]]) -> Design:
     """Return a design with these (input, output) lanes; additions have the first only."""
     engines = {}
     for node in graph:
-        inputs, template = graph.inputs(node), template_of(type(node.op))
+        inputs = graph.inputs(node)
+        template = template_of(node, inputs)
         lanes_in, lanes_out = widths[node.name]
         knobs = template.space(node, inputs).at(0)
         knobs |= (

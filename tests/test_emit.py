@@ -91,7 +91,9 @@ def small_design(graph: Graph) -> Design:
         },
     }
     engines = {
-        node.name: template_of(type(node.op)).of(node, graph.inputs(node), knobs[node.name])
+        node.name: template_of(node, graph.inputs(node)).of(
+            node, graph.inputs(node), knobs[node.name]
+        )
         for node in graph
     }
     return Design(graph, Board.load("zcu104"), 200e6, engines, {"add0_in0": 40})

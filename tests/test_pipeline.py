@@ -54,7 +54,8 @@ class Naive:
         loop = instance.process.structure().loop
         starts, own = self.starts[instance.name], self.traffic[instance.name]
         reads, writes = own[len(starts) % len(own)]
-        inputs = [n for n in instance.reads if n in self.ready and reads]
+        ports = zip(instance.reads, reads, strict=True)
+        inputs = [name for name, reading in ports if reading and name in self.ready]
         outputs = [n for n in instance.writes if n in self.ready and writes]
         bounds = [0]
         if starts:
@@ -94,21 +95,25 @@ class Naive:
         }
 
 
-def traffic(structure: Structure) -> list[tuple[bool, bool]]:
-    """Return for every iteration of one image whether it reads and whether it writes."""
-    result: list[tuple[bool, bool]] = []
+Traffic = list[tuple[list[bool], bool]]
+
+
+def traffic(structure: Structure) -> Traffic:
+    """Return for every iteration of one image which ports it reads and whether it writes."""
+    result: Traffic = []
     for phase in structure.phases:
         for _ in range(int(phase.times)):
             for part in phase.parts:
-                result += spread(part)
+                result += spread(part, len(structure.reads))
     return result
 
 
-def spread(part: Part) -> list[tuple[bool, bool]]:
-    cycles, reads, writes = int(part.cycles), int(part.reads), int(part.writes)
-    reading = {-(-j * cycles // reads) for j in range(reads)}
+def spread(part: Part, ports: int) -> Traffic:
+    cycles, writes = int(part.cycles), int(part.writes)
+    counts = part.reads if isinstance(part.reads, tuple) else (part.reads,) * ports
+    reading = [{-(-j * cycles // int(n)) for j in range(int(n))} for n in counts]
     writing = {-(-(j + 1) * cycles // writes) - 1 for j in range(writes)}
-    return [(t in reading, t in writing) for t in range(cycles)]
+    return [([t in port for port in reading], t in writing) for t in range(cycles)]
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -137,7 +142,7 @@ def chain(*nodes: Node, source: Tensor, knobs: dict[str, dict[str, int]]) -> Des
     engines = {}
     for node in graph:
         inputs = graph.inputs(node)
-        template = template_of(type(node.op))
+        template = template_of(node, graph.inputs(node))
         point = template.space(node, inputs).at(0) | knobs[node.name]
         engines[node.name] = template.of(node, inputs, point)  # type: ignore[arg-type]
     return Design(graph, Board.load("zcu104"), 200e6, engines)

@@ -90,7 +90,7 @@ def processes() -> tuple[Process, ...]:
         for graph in graphs:
             for node in graph:
                 inputs = graph.inputs(node)
-                template = template_of(type(node.op))
+                template = template_of(node, graph.inputs(node))
                 space = template.space(node, inputs)
                 for number in {0, space.size // 2, space.size - 1}:
                     found += template.of(node, inputs, space.at(number)).processes()
@@ -123,9 +123,9 @@ def test_phases_sum_to_trips_and_words(kind: str) -> None:
     for structure in of_kind(kind):
         parts = [(int(phase.times), part) for phase in structure.phases for part in phase.parts]
         assert sum(times * int(part.cycles) for times, part in parts) == structure.loop.trips
-        reads = sum(times * int(part.reads) for times, part in parts)
         writes = sum(times * int(part.writes) for times, part in parts)
-        assert all(stream.words == reads for stream in structure.reads)
+        for port, stream in enumerate(structure.reads):
+            assert stream.words == sum(times * int(part.reads_of(port)) for times, part in parts)
         assert all(stream.words == writes for stream in structure.writes)
 
 
@@ -188,7 +188,7 @@ def test_words_are_read_back_no_sooner_than_stated() -> None:
 
 def least_distance(process: Window) -> int:
     """Return the fewest iterations from storing a word to reading it back."""
-    reads, writes = schedule(process.structure().phases)
+    (reads,), writes = schedule(process.structure())
     channels, rows, columns = process.map.shape
     words = channels // int(process.lanes)
     order = np.arange(rows * columns * words).reshape(1, rows, columns, words)

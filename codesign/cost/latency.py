@@ -44,7 +44,7 @@ def longest_silence(phases: tuple[Phase, ...]) -> Count:
     run: Count = 0
     longest: Count = 0
     for phase in phases:
-        silent = [not np.any(part.reads) for part in phase.parts]
+        silent = [part.is_silent for part in phase.parts]
         if all(silent):
             run = run + phase.times * sum(part.cycles for part in phase.parts)
             longest = np.maximum(longest, run)

@@ -10,15 +10,16 @@ meets the claimed `ii` and `stages`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign.cost.latency import frame_gap
 from codesign.design import Design, Fifo, Instance
-from codesign.hardware.structure import Part, Phase
+from codesign.hardware.structure import Part, Phase, Structure
 
 Times = NDArray[np.int64]
 _NEVER = -(1 << 60)
@@ -107,9 +108,10 @@ class _Runner:
         self.trips = int(loop.trips)
         self.inputs = [channels[name] for name in instance.reads if name in channels]
         self.outputs = [channels[name] for name in instance.writes if name in channels]
-        reads, writes = schedule(structure.phases)
+        reads, writes = schedule(structure)
         starts = np.arange(images)[:, None] * self.trips
-        self.read_at = (reads + starts).ravel()
+        # the ends of the accelerator have ports without a FIFO
+        self.read_at = [(port + starts).ravel() for port in reads[: len(self.inputs)]]
         self.write_at = (writes + starts).ravel()
         self.total = self.trips * images
         pace = np.arange(self.total, dtype=np.int64) * self.ii
@@ -117,7 +119,8 @@ class _Runner:
         self.pace = pace
         self.starts = np.zeros(self.total, np.int64)
         self.position = 0
-        self.reads_done = self.writes_done = 0
+        self.reads_done = [0] * len(self.inputs)
+        self.writes_done = 0
         self.slack = 0
 
     @property
@@ -132,13 +135,16 @@ class _Runner:
             return False
         first, stretch = self.position, slice(self.position, end)
         earliest = np.full(end - first, _NEVER)
-        reads = int(np.searchsorted(self.read_at, end))
         writes = int(np.searchsorted(self.write_at, end))
-        read_span, write_span = slice(self.reads_done, reads), slice(self.writes_done, writes)
-        read_rows = self.read_at[read_span] - first
+        write_span = slice(self.writes_done, writes)
         write_rows = self.write_at[write_span] - first
-        for channel in self.inputs:
-            earliest[read_rows] = np.maximum(earliest[read_rows], channel.ready[read_span])
+        spans = [
+            slice(done, int(np.searchsorted(read_at, end)))
+            for done, read_at in zip(self.reads_done, self.read_at, strict=True)
+        ]
+        for channel, span, read_at in zip(self.inputs, spans, self.read_at, strict=True):
+            rows = read_at[span] - first
+            earliest[rows] = np.maximum(earliest[rows], channel.ready[span])
         for channel in self.outputs:
             room = self._room(channel, self.writes_done, writes)
             earliest[write_rows] = np.maximum(earliest[write_rows], room - self.stages + 2)
@@ -146,13 +152,14 @@ class _Runner:
         lag = np.maximum(lag, self.slack)
         self.starts[stretch] = self.pace[stretch] + lag
         self.slack = int(lag[-1])
-        for channel in self.inputs:
-            channel.taken[read_span] = self.starts[self.read_at[read_span]]
-            channel.read = reads
+        for channel, span, read_at in zip(self.inputs, spans, self.read_at, strict=True):
+            channel.taken[span] = self.starts[read_at[span]]
+            channel.read = span.stop
         for channel in self.outputs:
             channel.ready[write_span] = self.starts[self.write_at[write_span]] + self.stages
             channel.written = writes
-        self.position, self.reads_done, self.writes_done = end, reads, writes
+        self.position, self.writes_done = end, writes
+        self.reads_done = [span.stop for span in spans]
         return True
 
     def ends(self) -> tuple[int, ...]:
@@ -167,9 +174,9 @@ class _Runner:
     def _limit(self) -> tuple[int, str]:
         """Return the first iteration that cannot run yet, and the FIFO that is to blame."""
         end, blame = self.total, ""
-        for channel in self.inputs:
-            if channel.written < len(self.read_at):
-                stop = int(self.read_at[channel.written])
+        for channel, read_at in zip(self.inputs, self.read_at, strict=True):
+            if channel.written < len(read_at):
+                stop = int(read_at[channel.written])
                 if stop < end:
                     end, blame = stop, f"words in {channel.name}"
         for channel in self.outputs:
@@ -190,30 +197,39 @@ class _Runner:
         return room
 
 
-def schedule(phases: tuple[Phase, ...]) -> tuple[Times, Times]:
-    """Return the iterations of one image that read, and those that write, in order."""
-    reads: list[Times] = []
-    writes: list[Times] = []
+def schedule(structure: Structure) -> tuple[list[Times], Times]:
+    """Return the iterations of one image that read, by port, and those that write, in order."""
+    reads = [
+        _iterations(structure.phases, partial(_early, port=port))
+        for port in range(len(structure.reads))
+    ]
+    return reads, _iterations(structure.phases, _late)
+
+
+def _iterations(phases: tuple[Phase, ...], traffic: Callable[[Part], Times]) -> Times:
+    """Return the iterations in which there is some traffic, over all phases."""
+    found: list[Times] = []
     start = 0
     for phase in phases:
         times = int(phase.times)
         length = sum(int(part.cycles) for part in phase.parts)
         begins = start + np.arange(times, dtype=np.int64)[:, None] * length
-        own_reads, own_writes, offset = [], [], 0
+        own, offset = [], 0
         for part in phase.parts:
-            part_reads, part_writes = _spread(part)
-            own_reads.append(part_reads + offset)
-            own_writes.append(part_writes + offset)
+            own.append(traffic(part) + offset)
             offset += int(part.cycles)
-        reads.append((begins + np.concatenate(own_reads)).ravel())
-        writes.append((begins + np.concatenate(own_writes)).ravel())
+        found.append((begins + np.concatenate(own)).ravel())
         start += times * length
-    return np.concatenate(reads), np.concatenate(writes)
+    return np.concatenate(found)
 
 
-def _spread(part: Part) -> tuple[Times, Times]:
-    """Spread reads early and writes late over one part, as `Part` defines it."""
-    cycles, reads, writes = int(part.cycles), int(part.reads), int(part.writes)
-    early = -(-np.arange(reads, dtype=np.int64) * cycles // max(reads, 1))
-    late = -(-np.arange(1, writes + 1, dtype=np.int64) * cycles // max(writes, 1)) - 1
-    return early, late
+def _early(part: Part, port: int) -> Times:
+    """Spread the reads of a port over one part, as `Part` defines it."""
+    cycles, reads = int(part.cycles), int(part.reads_of(port))
+    return -(-np.arange(reads, dtype=np.int64) * cycles // max(reads, 1))
+
+
+def _late(part: Part) -> Times:
+    """Spread the writes over one part, as `Part` defines it."""
+    cycles, writes = int(part.cycles), int(part.writes)
+    return -(-np.arange(1, writes + 1, dtype=np.int64) * cycles // max(writes, 1)) - 1

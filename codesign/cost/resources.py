@@ -126,9 +126,10 @@ def _memory(buffer: Buffer) -> Usage:
     bits = buffer.lanes * buffer.bits
     if buffer.role is Role.REGISTER:
         return {"ff": bits * buffer.words * buffer.when}
-    in_lutram = (np.equal(buffer.storage, Storage.LUTRAM)) * buffer.when
-    in_bram = (np.equal(buffer.storage, Storage.BRAM)) * buffer.when
-    in_uram = (np.equal(buffer.storage, Storage.URAM)) * buffer.when
+    times = buffer.when * np.maximum(buffer.copies, 1)
+    in_lutram = (np.equal(buffer.storage, Storage.LUTRAM)) * times
+    in_bram = (np.equal(buffer.storage, Storage.BRAM)) * times
+    in_uram = (np.equal(buffer.storage, Storage.URAM)) * times
     return {
         MEMORY_LUT: in_lutram * operators.built_lutram_luts(buffer.words, bits),
         MEMORY_LUT_CSYNTH: in_lutram * operators.lutram_luts(buffer.words, bits),

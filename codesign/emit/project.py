@@ -10,9 +10,8 @@ from typing import Any
 
 from codesign.design import RECEIVE, SEND, Design, Instance
 from codesign.emit.render import layout, render, source
-from codesign.emit.weights import golden_text, initialiser, matrix_tables
+from codesign.emit.weights import constant_tables, golden_text, initialiser
 from codesign.hardware.fifo import is_shift_register
-from codesign.hardware.processes.matrix import Matrix
 from codesign.hardware.structure import Stream
 from codesign.hardware.wire import beat_bits, element_bytes, widest_lanes
 from codesign.network.graph import INPUT, Node
@@ -94,14 +93,13 @@ def process_source(instance: Instance, learned: Mapping[str, object]) -> str:
 def _process_files(design: Design, network: Network, instance: Instance) -> Files:
     learned: dict[str, object] = {}
     files: Files = {}
-    if instance.process.parameters:
+    if instance.layer:
         node = design.graph[instance.layer]
         learned = _learned_scalars(node, network, instance)
-        if isinstance(instance.process, Matrix):
-            own = network.parameters[node.name]
-            tables = matrix_tables(instance.process, design.graph, node, own)
-            for name, table in tables.items():
-                files[f"src/parameters/{instance.name}_{name}.inc"] = initialiser(table)
+        own = network.parameters[node.name]
+        tables = constant_tables(instance.process, design.graph, node, own)
+        for name, table in tables.items():
+            files[f"src/parameters/{instance.name}_{name}.inc"] = initialiser(table)
     files[f"src/{instance.name}.cpp"] = process_source(instance, learned)
     return files
 
@@ -109,12 +107,11 @@ def _process_files(design: Design, network: Network, instance: Instance) -> File
 def _learned_scalars(node: Node, network: Network, instance: Instance) -> dict[str, object]:
     """Return the learned numbers that the C++ prints in place."""
     own = network.parameters[node.name]
-    factors = own.weights if node.op.weight_shape == (2,) else None
+    factors = [int(w) for w in own.weights] if node.op.rescales and own.weights is not None else []
     scalars: dict[str, object] = {
         "shift": own.shift,
         "scale": int(own.multiplier[0]) if own.multiplier is not None else 1,
-        "left_factor": int(factors[0]) if factors is not None else None,
-        "right_factor": int(factors[1]) if factors is not None else None,
+        "factors": factors,
     }
     return {name: scalars[name] for name in instance.process.parameters}
 

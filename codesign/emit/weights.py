@@ -6,7 +6,11 @@ import textwrap
 
 import numpy as np
 
+from codesign.hardware.process import Process
+from codesign.hardware.processes.depthwise import Depthwise
+from codesign.hardware.processes.lookup import Lookup
 from codesign.hardware.processes.matrix import Matrix
+from codesign.hardware.requantise import Requantiser
 from codesign.network.graph import Graph, Node
 from codesign.network.network import Parameters
 from codesign.network.op import Integers
@@ -15,20 +19,55 @@ from codesign.network.ops.conv2d import Conv2d
 LINE_WIDTH = 100
 
 
-def matrix_tables(
+def constant_tables(
+    process: Process, graph: Graph, node: Node, own: Parameters
+) -> dict[str, Integers]:
+    """Return the constant buffers of a process by name, `[words, lanes]` (or `[copies, words]`)."""
+    if isinstance(process, Matrix):
+        return _matrix_tables(process, graph, node, own)
+    if isinstance(process, Depthwise):
+        return _depthwise_tables(process, own)
+    if isinstance(process, Lookup):
+        return _lookup_tables(process, own)
+    return {}
+
+
+def _matrix_tables(
     process: Matrix, graph: Graph, node: Node, own: Parameters
 ) -> dict[str, Integers]:
-    """Return the constant buffers of a matrix process, each `[words, lanes]`."""
     pe, simd = int(process.pe), int(process.simd)
     folds, steps = process.outputs // pe, process.inputs // simd
     rows = stream_order(graph, node, own)
     tiles = rows.reshape(folds, pe, steps, simd).transpose(0, 2, 1, 3)
     tables = {"weights": tiles.reshape(folds * steps, pe * simd)}
+    return tables | _channel_tables(process.requantiser, own, pe)
+
+
+def _depthwise_tables(process: Depthwise, own: Parameters) -> dict[str, Integers]:
+    assert own.weights is not None
+    lanes = int(process.lanes)
+    by_position = own.weights.reshape(-1, process.positions).T
+    tables = {"weights": by_position.reshape(-1, lanes)}
+    return tables | _channel_tables(process.requantiser, own, lanes)
+
+
+def _lookup_tables(process: Lookup, own: Parameters) -> dict[str, Integers]:
+    """Copy `l` answers the channels that pass through lane `l`, one row after the other."""
+    assert own.weights is not None
+    if len(own.weights) == 1:
+        return {"table": own.weights.repeat(int(process.lanes), axis=0)}
+    words = own.weights.reshape(-1, int(process.lanes), process.entries)
+    return {"table": words.transpose(1, 0, 2).reshape(int(process.lanes), -1)}
+
+
+def _channel_tables(requantiser: Requantiser, own: Parameters, lanes: int) -> dict[str, Integers]:
+    """Return bias and multiplier, one entry per output channel."""
+    tables: dict[str, Integers] = {}
     if own.bias is not None:
-        tables["bias"] = own.bias.reshape(folds, pe)
-    if process.requantiser.multiplies and own.multiplier is not None:
-        per_output = np.broadcast_to(own.multiplier, (process.outputs,))
-        tables["multiplier"] = per_output.reshape(folds, pe)
+        tables["bias"] = own.bias.reshape(-1, lanes)
+        if requantiser.multiplies and own.multiplier is not None:
+            per_output = np.broadcast_to(own.multiplier, own.bias.shape)
+            tables["multiplier"] = per_output.reshape(-1, lanes)
     return tables
 
 

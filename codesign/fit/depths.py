@@ -13,10 +13,10 @@ import numpy as np
 from codesign.design import MIN_FIFO_DEPTH
 from codesign.hardware.structure import Count, ceil_div
 from codesign.network.graph import INPUT, Graph, Node
-from codesign.network.ops.add import Add
 from codesign.network.ops.conv2d import Conv2d
+from codesign.network.ops.dense import Dense
 from codesign.network.ops.pool2d import Pool2d
-from codesign.network.tensor import Tensor
+from codesign.network.tensor import Tensor, map_shape
 
 
 def input_depth(
@@ -62,11 +62,11 @@ def _lags(graph: Graph) -> dict[str, float]:
 
 
 def _own_lag(graph: Graph, node: Node) -> float:
-    (first, *_) = graph.inputs(node)
-    if isinstance(node.op, Add):
-        return 0.0
-    if isinstance(node.op, Conv2d | Pool2d) and len(first.shape) == 3:
+    if isinstance(node.op, Dense):
+        return 1.0
+    if isinstance(node.op, Conv2d | Pool2d):
         window = node.op.window
-        rows = window.kernel[0] + 2 * window.stride[0] + 1
-        return min(1.0, rows / first.shape[1])
-    return 1.0
+        _, map_rows, _ = map_shape(graph.inputs(node)[0].shape)
+        rows = window.extent[0] + 2 * window.stride[0] + 1
+        return min(1.0, rows / map_rows)
+    return 0.0

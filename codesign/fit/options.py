@@ -28,7 +28,6 @@ from codesign.hardware.structure import Count
 from codesign.hardware.template import HardwareTemplate
 from codesign.load import member, names
 from codesign.network.graph import Graph, Node
-from codesign.network.op import Op
 from codesign.network.tensor import Tensor
 from codesign.space import Value
 
@@ -59,14 +58,8 @@ class Options:
 
 def unbuildable(graph: Graph) -> dict[str, str]:
     """Return by node what hardware templates lack for it; empty if all can be built."""
-    known = _templates()
-    reasons: dict[str, str] = {}
-    for node in graph:
-        template = known.get(type(node.op))
-        if template is None:
-            reasons[node.name] = f"the operator {type(node.op).__name__}"
-        elif lack := template.lacks(node, graph.inputs(node)):
-            reasons[node.name] = lack
+    found = {node.name: _template_or_lack(node, graph.inputs(node)) for node in graph}
+    reasons = {name: lack for name, lack in found.items() if isinstance(lack, str)}
     if len(graph.outputs) > 1:
         reasons[graph.outputs[-1]] = f"{len(graph.outputs)} outputs"
     elif graph.outputs[0] != graph.nodes[-1].name or graph.readers(graph.outputs[0]):
@@ -89,8 +82,8 @@ def check_buildable(graph: Graph) -> None:
 
 def options(graph: Graph, node: Node) -> Options:
     """Return the undominated engines of one layer, which a template can build."""
-    template = template_of(type(node.op))
     inputs = graph.inputs(node)
+    template = template_of(node, inputs)
     space = template.space(node, inputs)
     engine = template.of(node, inputs, space.grid())
     processes = engine.processes()
@@ -149,20 +142,31 @@ def resize_costs(tensor: Tensor, source: Count, sink: Count) -> tuple[NDArray[np
     return cycles * needed, matrix(usage, points) * needed[:, None]
 
 
-def template_of(op: type[Op]) -> type[HardwareTemplate]:
-    """Return the template that implements an operator.
+def template_of(node: Node, inputs: tuple[Tensor, ...]) -> type[HardwareTemplate]:
+    """Return the template that makes engines of a node.
 
     Raises:
-        KeyError: there is none.
+        InputError: there is none.
     """
-    return _templates()[op]
+    found = _template_or_lack(node, inputs)
+    if isinstance(found, str):
+        raise InputError(node.name, f"no hardware template for {found}")
+    return found
+
+
+def _template_or_lack(node: Node, inputs: tuple[Tensor, ...]) -> type[HardwareTemplate] | str:
+    """Return the first template that can build a node, or what the first of them lacks."""
+    fitting = [t for t in _templates() if t.implements is type(node.op)]
+    lacks = [template.lacks(node, inputs) for template in fitting]
+    if "" in lacks:
+        return fitting[lacks.index("")]
+    return lacks[0] if lacks else f"the operator {type(node.op).__name__}"
 
 
 @cache
-def _templates() -> Mapping[type[Op], type[HardwareTemplate]]:
+def _templates() -> tuple[type[HardwareTemplate], ...]:
     folder = "hardware.templates"
-    members = [member(folder, HardwareTemplate, name) for name in names(folder)]
-    return {template.implements: template for template in members}
+    return tuple(member(folder, HardwareTemplate, name) for name in names(folder))
 
 
 def fork_costs(tensor: Tensor, lanes: Count, readers: int) -> Costs | float:

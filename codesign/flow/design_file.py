@@ -79,8 +79,8 @@ def from_tree(data: Tree, graph: Graph, place: str) -> Design:
 def _engine(
     graph: Graph, node: Node, given: Mapping[str, str | int], place: str
 ) -> HardwareTemplate:
-    template = template_of(type(node.op))
     inputs = graph.inputs(node)
+    template = template_of(node, inputs)
     choices = {choice.name: choice for choice in template.space(node, inputs).choices}
     for knob in given:
         if knob not in choices:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codesign.hardware.structure import Adders, Count, Multipliers
+from codesign.hardware.structure import Adders, Buffer, Count, Multipliers, Role
 from codesign.network.graph import Node
 from codesign.network.tensor import Tensor
 
@@ -52,6 +52,12 @@ class Requantiser:
             return ()
         group = Multipliers("scaling", lanes, self.sum_bits, self.multiplier_bits + 1, uses)
         return (group,)
+
+    def table(self, words: Count, lanes: Count) -> tuple[Buffer, ...]:
+        """Return the table of multipliers, one per channel, if there is any."""
+        if not self.multiplies:
+            return ()
+        return (Buffer("multiplier", words, lanes, self.multiplier_bits, False, Role.CONSTANT),)
 
     def adders(self, lanes: Count, uses: Count) -> tuple[Adders, ...]:
         """Return the rounding adder and the two comparators of `lanes` results."""

@@ -80,6 +80,8 @@ class Buffer:
     role: Role
     storage: Count = Storage.LUTRAM
     when: Count = 1
+    copies: Count = 0
+    """Where lanes read different words in one cycle: so many copies, one element wide each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +120,24 @@ class Stream:
 class Part:
     """`cycles` consecutive iterations with evenly spread traffic on every port.
 
-    Reads come as early as an even spread allows (word j in iteration ceil(j * cycles / reads)),
-    writes as late (word j in iteration ceil((j + 1) * cycles / writes) - 1).
+    `reads` is a count for all input ports, or a tuple with one for each. Reads come as early as
+    an even spread allows (word j in iteration ceil(j * cycles / reads)), writes as late (word j
+    in iteration ceil((j + 1) * cycles / writes) - 1).
     """
 
     cycles: Count
-    reads: Count
+    reads: Count | tuple[Count, ...]
     writes: Count
+
+    def reads_of(self, port: int) -> Count:
+        """Return the words read from an input port."""
+        return self.reads[port] if isinstance(self.reads, tuple) else self.reads
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it reads nothing at all, which no knob decides."""
+        counts = self.reads if isinstance(self.reads, tuple) else (self.reads,)
+        return not any(np.any(count) for count in counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +165,7 @@ class Structure:
     """Further numbers that the C++ prints and nothing prices."""
 
     def names(self) -> dict[str, object]:
-        """Return what the C++ twin may use, by name."""
+        """Return what the C++ twin may use, by name; `part0`, `part1`, ... together as `part`."""
         named: tuple[Stream | Loop | Buffer | Multipliers, ...] = (
             *self.reads,
             *self.writes,
@@ -160,7 +173,12 @@ class Structure:
             *self.buffers,
             *self.multipliers,
         )
-        return {part.name: part for part in named} | dict(self.facts)
+        alike: dict[str, list[object]] = {}
+        for part in named:
+            if part.name[-1].isdigit():
+                alike.setdefault(part.name.rstrip("0123456789"), []).append(part)
+        single = {part.name: part for part in named if not part.name[-1].isdigit()}
+        return single | alike | dict(self.facts)
 
 
 def ceil_div(numerator: Count, denominator: Count) -> Count:

@@ -32,7 +32,7 @@ class Add(Process):
     requantiser: Requantiser
     lanes: Count
 
-    parameters = ("shift", "scale", "left_factor", "right_factor")
+    parameters = ("shift", "scale", "factors")
 
     def structure(self) -> Structure:
         """Return one rescaling adder per lane."""

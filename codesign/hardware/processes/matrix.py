@@ -86,7 +86,7 @@ class Matrix(Process):
                     self.storage,
                 ),
                 Buffer("bias", folds, self.pe, sum_bits, True, Role.CONSTANT),
-                *self._multiplier_buffer(folds),
+                *self.requantiser.table(folds, self.pe),
                 Buffer(
                     "vector",
                     steps,
@@ -116,10 +116,3 @@ class Matrix(Process):
             ),
             facts={"requantiser": self.requantiser},
         )
-
-    def _multiplier_buffer(self, folds: Count) -> tuple[Buffer, ...]:
-        """Return the table of requantisation multipliers, if there is one."""
-        if not self.requantiser.multiplies:
-            return ()
-        bits = self.requantiser.multiplier_bits
-        return (Buffer("multiplier", folds, self.pe, bits, False, Role.CONSTANT),)

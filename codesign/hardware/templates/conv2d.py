@@ -38,7 +38,7 @@ class StreamingConv2d(HardwareTemplate):
         """Groups, dilation and vectors."""
         op = _op(node)
         if op.groups > 1:
-            return "a depthwise convolution" if op.is_depthwise else f"{op.groups} groups"
+            return f"a convolution of {op.groups} groups, {op.inputs} inputs, {op.outputs} outputs"
         if op.window.is_dilated:
             return "dilation"
         return "" if len(inputs[0].shape) == 3 else "a convolution of a vector"

@@ -1,0 +1,89 @@
+"""Streaming depthwise convolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codesign.hardware.process import Process
+from codesign.hardware.processes.depthwise import Depthwise
+from codesign.hardware.processes.window import Window
+from codesign.hardware.requantise import Requantiser
+from codesign.hardware.structure import Arithmetic, Count, Storage
+from codesign.hardware.template import HardwareTemplate
+from codesign.network.graph import Node
+from codesign.network.ops.conv2d import Conv2d
+from codesign.network.tensor import Tensor
+from codesign.space import Choice, Space, divisors
+
+
+@dataclass(frozen=True, slots=True)
+class StreamingDepthwise2d(HardwareTemplate):
+    """A sliding window feeds one multiplier per lane: `pe` channels per cycle.
+
+    A 1 x 1 kernel scales and shifts each channel: batch normalisation that stands alone.
+    """
+
+    node: Node
+    inputs: tuple[Tensor, ...]
+    pe: Count
+    arithmetic: Count
+    weight_storage: Count
+    line_storage: Count
+
+    implements = Conv2d
+
+    @classmethod
+    def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
+        """All that is not depthwise, and dilation."""
+        op = _op(node)
+        if op.groups != op.inputs or op.outputs != op.inputs:
+            return "a convolution across channels"
+        return "dilation" if op.window.is_dilated else ""
+
+    @classmethod
+    def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
+        """Fold channels over `pe`."""
+        op = _op(node)
+        lines = (Storage.LUTRAM,) if op.window.is_point else tuple(Storage)
+        return Space(
+            (
+                Choice("pe", divisors(op.inputs)),
+                Choice("arithmetic", tuple(Arithmetic)),
+                Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
+                Choice("line_storage", lines),
+            )
+        )
+
+    def processes(self) -> tuple[Process, ...]:
+        """Return window and weighing; a 1 x 1 window of stride 1 needs no line buffer."""
+        op = _op(self.node)
+        (source,) = self.inputs
+        weighing = Depthwise(
+            pixels=self.node.output.pixels,
+            positions=op.window.positions,
+            element=source,
+            weight_bits=op.bits,
+            requantiser=Requantiser.of(self.node),
+            lanes=self.pe,
+            arithmetic=self.arithmetic,
+            storage=self.weight_storage,
+        )
+        if op.window.is_point:
+            return (weighing,)
+        return (Window(source, op.window, 0, self.pe, self.line_storage), weighing)
+
+    @property
+    def input_lanes(self) -> Count:
+        """`pe` channels per word."""
+        return self.pe
+
+    @property
+    def output_lanes(self) -> Count:
+        """`pe` channels per word."""
+        return self.pe
+
+
+def _op(node: Node) -> Conv2d:
+    if not isinstance(node.op, Conv2d):
+        raise TypeError(f"{node.name} is no convolution")
+    return node.op
