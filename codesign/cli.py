@@ -188,15 +188,16 @@ def emit(folder: Path, to: Path | None) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--timed", is_flag=True, help="With clocks and FIFOs of the emitted depths.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @_reported
-def validate(folder: Path, as_json: bool) -> None:
+def validate(folder: Path, timed: bool, as_json: bool) -> None:
     """Compile and run the C simulation of a run, or of an HLS project, and compare every layer."""
     from dataclasses import asdict
 
-    from codesign.flow.again import validate_again
+    from codesign.flow.again import time_again, validate_again
 
-    measurement = validate_again(folder)
+    measurement = time_again(folder) if timed else validate_again(folder)
     if as_json:
         click.echo(json.dumps(asdict(measurement), indent=1))
     else:
@@ -204,6 +205,9 @@ def validate(folder: Path, as_json: bool) -> None:
             click.echo(f"layer {layer}: equal")
         if measurement.images:
             click.echo(f"accelerator: {measurement.images} images equal")
+        if measurement.ends:
+            cycles = f"latency {measurement.latency:,}, interval {measurement.interval:,.0f}"
+            click.echo(f"{cycles} cycles, at the claimed intervals and depths of every loop")
         click.echo(f"{measurement.message}  ({measurement.tool}, {measurement.seconds:.1f} s)")
     sys.exit(0 if measurement.passed else 3)
 

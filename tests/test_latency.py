@@ -94,13 +94,13 @@ def test_by_hand() -> None:
     assert latency.process_cycles(one) == 105
     assert latency.process_interval(one) == 106
     # a frame's first iteration starts that long after the last one of the frame before
-    assert latency.frame_gap(one.loop) == 106 - 99
+    assert one.loop.gap == 106 - 99
 
 
 def test_the_gap_between_frames_closes_the_interval() -> None:
     for trips, ii, stages in ((1, 1, 2), (7, 1, 9), (50, 3, 4)):
         one = structure(trips, ii, stages)
-        total = (trips - 1) * ii + latency.frame_gap(one.loop)
+        total = (trips - 1) * ii + one.loop.gap
         assert latency.process_interval(one) == total
 
 

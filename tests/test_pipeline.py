@@ -60,7 +60,7 @@ class Naive:
         bounds = [0]
         if starts:
             first_of_frame = len(starts) % len(own) == 0
-            gap = latency.frame_gap(loop) if first_of_frame else loop.ii
+            gap = loop.gap if first_of_frame else loop.ii
             bounds.append(starts[-1] + int(gap))
         for name in inputs:
             if len(self.ready[name]) == len(self.taken[name]):

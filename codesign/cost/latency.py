@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from codesign.hardware.structure import Count, Loop, Phase, Structure
-
-FUNCTION_CYCLES = 2
-"""What a function adds to its only loop. Source: 397 of 447 single-loop modules in public Vitis
-HLS reports; Vivado HLS adds 1 or 2."""
+from codesign.hardware.structure import FUNCTION_CYCLES, Count, Phase, Structure
 
 
 def loop_cycles(trips: Count, ii: int, depth: Count) -> Count:
@@ -29,11 +25,6 @@ def process_cycles(structure: Structure) -> Count:
 def process_interval(structure: Structure) -> Count:
     """Return the cycles from one start of a process to the next: it restarts when it is done."""
     return process_cycles(structure) + 1
-
-
-def frame_gap(loop: Loop) -> Count:
-    """Return the cycles from a process's last iteration of one frame to its next first one."""
-    return loop_cycles(1, loop.ii, loop.stages) + FUNCTION_CYCLES + 1
 
 
 def longest_silence(phases: tuple[Phase, ...]) -> Count:

@@ -17,7 +17,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.cost.latency import frame_gap
 from codesign.design import Design, Fifo, Instance
 from codesign.hardware.structure import Part, Phase, Structure
 
@@ -115,7 +114,7 @@ class _Runner:
         self.write_at = (writes + starts).ravel()
         self.total = self.trips * images
         pace = np.arange(self.total, dtype=np.int64) * self.ii
-        pace += np.arange(self.total) // self.trips * (int(frame_gap(loop)) - self.ii)
+        pace += np.arange(self.total) // self.trips * (int(loop.gap) - self.ii)
         self.pace = pace
         self.starts = np.zeros(self.total, np.int64)
         self.position = 0

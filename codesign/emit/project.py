@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,12 @@ from codesign.hardware.wire import beat_bits, element_bytes, widest_lanes
 from codesign.network.graph import INPUT, Node
 from codesign.network.network import Network
 from codesign.network.op import Integers
+from codesign.network.tensor import Tensor, map_shape
 
 Files = dict[str, str]
+
+TIMED_IMAGES = 8
+"""Images that the timed simulation sends back to back: the interval settles within a few."""
 
 _VERBATIM = (
     "src/types.hpp",
@@ -26,8 +30,17 @@ _VERBATIM = (
     "tb/shim/checked_int.hpp",
     "tb/shim/counters.hpp",
     "tb/shim/hls_stream.h",
+    "tb/timed/hls_stream.h",
+    "tb/timed/timed.hpp",
 )
-_CPP = ("src/accelerator.hpp", "src/accelerator.cpp", "src/processes.hpp", "tb/accelerator_tb.cpp")
+_CPP = (
+    "src/accelerator.hpp",
+    "src/accelerator.cpp",
+    "src/processes.hpp",
+    "tb/accelerator_tb.cpp",
+    "tb/golden.hpp",
+    "tb/timed_tb.cpp",
+)
 _TEXT = (
     "Makefile",
     "hls_config.cfg",
@@ -138,11 +151,15 @@ class _Port:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A process function: its ports by their own names, and what it is called with."""
+    """A process function: its ports by their own names, what it is called with, its clock."""
 
     name: str
     ports: tuple[_Port, ...]
     arguments: tuple[str, ...]
+    ii: int
+    stages: int
+    gap: int
+    """Cycles from the last iteration of a frame to the first one of the next."""
 
 
 def _call(instance: Instance) -> _Call:
@@ -150,7 +167,9 @@ def _call(instance: Instance) -> _Call:
     ports = [_Port(stream, stream.name, instance.name == RECEIVE) for stream in structure.reads] + [
         _Port(stream, stream.name, instance.name == SEND) for stream in structure.writes
     ]
-    return _Call(instance.name, tuple(ports), (*instance.reads, *instance.writes))
+    arguments, loop = (*instance.reads, *instance.writes), structure.loop
+    clock = (loop.ii, int(loop.stages), int(loop.gap))
+    return _Call(instance.name, tuple(ports), arguments, *clock)
 
 
 def _names(design: Design, network: Network, images: int, layer_images: int) -> dict[str, Any]:
@@ -185,6 +204,8 @@ def _names(design: Design, network: Network, images: int, layer_images: int) -> 
         "input_mask": (1 << wire_bits) - 1,
         "output_bits": 8 * element_bytes(last.bits),
         "output_signed": last.signed,
+        "ends": {"input": _extents(first), "output": _extents(last)},
+        "timed_images": TIMED_IMAGES,
     }
 
 
@@ -201,7 +222,7 @@ def _layer(design: Design, node: Node) -> dict[str, Any]:
     reads = instances[0].process.structure().reads
     calls = [_call(instance) for instance in instances]
     final = calls[-1]
-    alone = _Call(final.name, final.ports, (*instances[-1].reads, "results"))
+    alone = replace(final, arguments=(*instances[-1].reads, "results"))
     return {
         "name": node.name,
         "inputs": [
@@ -218,15 +239,11 @@ def _tensors(design: Design, images: int, layer_images: int) -> list[dict[str, A
     ends = {INPUT, design.graph.nodes[-1].name}
     result = []
     for name in (INPUT, *(node.name for node in design.graph)):
-        shape = design.graph.tensor(name).shape
-        channels, rows, columns = shape if len(shape) == 3 else (shape[0], 1, 1)
-        result.append(
-            {
-                "name": name,
-                "channels": channels,
-                "rows": rows,
-                "columns": columns,
-                "images": images if name in ends else layer_images,
-            }
-        )
+        count = images if name in ends else layer_images
+        result.append({"name": name, "images": count} | _extents(design.graph.tensor(name)))
     return result
+
+
+def _extents(tensor: Tensor) -> dict[str, Any]:
+    channels, rows, columns = map_shape(tensor.shape)
+    return {"channels": channels, "rows": rows, "columns": columns}

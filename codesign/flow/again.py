@@ -46,6 +46,16 @@ def emit_again(folder: RunFolder, to: Path | None = None) -> tuple[Path, str]:
     return folder.project, digest(files)
 
 
+def time_again(path: Path) -> Measurement:
+    """Run the timed simulation of a run's project, or of a project's own folder.
+
+    Raises:
+        InputError: it is neither.
+    """
+    project = path / "best" / "hls" if (path / "flow.yaml").is_file() else path
+    return member("validate.tools", Tool, "timed")().measure(project)
+
+
 def validate_again(path: Path) -> Measurement:
     """Measure the project of a run's folder, or a project's own folder.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,18 @@ class Measurement:
     seconds: float
     log: str
     """Where the tool's own output lies."""
+    ends: tuple[int, ...] = ()
+    """When each image's last output has left [cycles], if the tool has clocks."""
+    occupancy: Mapping[str, int] = field(default_factory=dict)
+    """Most words that each FIFO held, if the tool has FIFOs."""
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first input word to the last output word of the first image."""
+        return self.ends[0]
+
+    @property
+    def interval(self) -> float:
+        """Cycles between images, over the second half of those that were run."""
+        start = (len(self.ends) - 1) // 2
+        return (self.ends[-1] - self.ends[start]) / max(1, len(self.ends) - 1 - start)

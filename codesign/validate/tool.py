@@ -6,13 +6,16 @@ Members live in `codesign.validate.tools`, one file each. Only this room starts 
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from codesign.errors import ToolError
+from codesign.errors import InputError, ToolError, ToolMissing
 from codesign.validate.measurement import Measurement
 
 LAST_LINES = 8
@@ -37,6 +40,54 @@ class Tool(ABC):
             ToolMissing: the tool is not on this machine.
             ToolError: the tool failed for a reason that says nothing about the project.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a target of a project's Makefile printed, and where."""
+
+    output: str
+    verdict: str
+    """Its last line that says PASS or FAIL."""
+    log: Path
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is PASS."""
+        return self.verdict == "PASS"
+
+
+def gxx_version() -> str:
+    """Return the first line of `g++ --version`.
+
+    Raises:
+        ToolMissing: there is no make or no g++.
+    """
+    for program in ("make", "g++"):
+        if shutil.which(program) is None:
+            raise ToolMissing(program, "install it, e.g. apt-get install g++ make")
+    code, output = call(["g++", "--version"], Path(), Path(os.devnull), 60)
+    if code:
+        raise failure(["g++", "--version"], code, Path(os.devnull), output)
+    return output.splitlines()[0]
+
+
+def make(project: Path, target: str, limit_s: float) -> Built:
+    """Build and run a target that ends with PASS or FAIL.
+
+    Raises:
+        InputError: the folder holds no project.
+        ToolError: it ended otherwise.
+    """
+    if not (project / "Makefile").is_file():
+        raise InputError(str(project), "is no HLS project (no Makefile)", "emit it first")
+    log = project / "build" / f"{target}.log"
+    command = ["make", "--silent", f"--jobs={os.cpu_count() or 1}", target]
+    code, output = call(command, project, log, limit_s)
+    verdict = re.findall(r"^(?:FAIL: .*|PASS)$", output, re.MULTILINE)
+    if not verdict or (code == 0) != (verdict[-1] == "PASS"):
+        raise failure(command, code, log, output)
+    return Built(output, verdict[-1], log)
 
 
 def outside_make() -> dict[str, str]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from codesign.emit.project import digest, read
-from codesign.errors import InputError, ToolMissing
 from codesign.validate.measurement import Measurement
-from codesign.validate.tool import Tool, call, failure
+from codesign.validate.tool import Tool, gxx_version, make
 
 _LAYER = re.compile(r"^layer (\w+): \d+ images equal$", re.MULTILINE)
 _ACCELERATOR = re.compile(r"^accelerator: (\d+) images equal$", re.MULTILINE)
@@ -27,35 +24,21 @@ class Gxx(Tool):
 
     def version(self) -> str:
         """Return the first line of `g++ --version`."""
-        for program in ("make", "g++"):
-            if shutil.which(program) is None:
-                raise ToolMissing(program, "install it, e.g. apt-get install g++ make")
-        code, output = call(["g++", "--version"], Path(), Path(os.devnull), 60)
-        if code:
-            raise failure(["g++", "--version"], code, Path(os.devnull), output)
-        return output.splitlines()[0]
+        return gxx_version()
 
     def measure(self, project: Path) -> Measurement:
         """Build and run `make csim`; a difference is a verdict, not an error."""
-        if not (project / "Makefile").is_file():
-            raise InputError(str(project), "is no HLS project (no Makefile)", "emit it first")
-        version = self.version()
-        log = project / "build" / "csim.log"
-        command = ["make", "--silent", f"--jobs={os.cpu_count() or 1}", "csim"]
-        start = time.monotonic()
-        code, output = call(command, project, log, self.limit_s)
-        verdict = re.findall(r"^(?:FAIL: .*|PASS)$", output, re.MULTILINE)
-        if not verdict or (code == 0) != (verdict[-1] == "PASS"):
-            raise failure(command, code, log, output)
-        whole = _ACCELERATOR.search(output)
+        version, start = self.version(), time.monotonic()
+        built = make(project, "csim", self.limit_s)
+        whole = _ACCELERATOR.search(built.output)
         return Measurement(
             tool="g++",
             version=version,
             project_digest=digest(read(project)),
-            passed=verdict[-1] == "PASS",
-            message=verdict[-1],
+            passed=built.passed,
+            message=built.verdict,
             images=int(whole.group(1)) if whole else 0,
-            layers=tuple(_LAYER.findall(output)),
+            layers=tuple(_LAYER.findall(built.output)),
             seconds=time.monotonic() - start,
-            log=str(log),
+            log=str(built.log),
         )

@@ -24,7 +24,10 @@ template <int Bits>
 using UInt = codesign::Checked<Bits, false>;
 #endif
 
-#ifdef CODESIGN_COUNT
+#if defined(CODESIGN_TIMED)
+#define COUNT_TRIP() codesign::Simulation::instance().running().begin_iteration()
+#define COUNT_MULTIPLICATION(group)
+#elif defined(CODESIGN_COUNT)
 #include "counters.hpp"
 #define COUNT_TRIP() codesign::count(__func__, "trips")
 #define COUNT_MULTIPLICATION(group) codesign::count(__func__, #group)

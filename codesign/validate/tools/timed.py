@@ -1,0 +1,51 @@
+"""Timed simulation with g++: bits, cycles and FIFOs of the emitted C++, all at once."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesign.emit.project import digest, read
+from codesign.validate.measurement import Measurement
+from codesign.validate.tool import Tool, gxx_version, make
+
+_END = re.compile(r"^image ends at (\d+)$", re.MULTILINE)
+_FIFO = re.compile(r"^fifo (\w+) holds (\d+) of \d+$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Timed(Tool):
+    """Run the processes side by side, each with its clock, over FIFOs of the emitted depths.
+
+    Every process is the emitted function; its `ii` and pipeline depth are those that it claims.
+    What comes out are the answers, when each image leaves, what each FIFO held, and the name of
+    the stream at which a design stands still.
+    """
+
+    limit_s: float = 1800.0
+    """Time limit of compilation and simulation together [s]."""
+
+    def version(self) -> str:
+        """Return the first line of `g++ --version`."""
+        return gxx_version()
+
+    def measure(self, project: Path) -> Measurement:
+        """Build and run `make timed`; a difference or a deadlock is a verdict, not an error."""
+        version, start = self.version(), time.monotonic()
+        built = make(project, "timed", self.limit_s)
+        ends = tuple(int(cycles) for cycles in _END.findall(built.output))
+        return Measurement(
+            tool="timed simulation",
+            version=version,
+            project_digest=digest(read(project)),
+            passed=built.passed,
+            message=built.verdict,
+            images=len(ends),
+            layers=(),
+            seconds=time.monotonic() - start,
+            log=str(built.log),
+            ends=ends,
+            occupancy={name: int(words) for name, words in _FIFO.findall(built.output)},
+        )
