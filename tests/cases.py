@@ -72,6 +72,7 @@ def convolutions() -> Iterator[Graph]:
         op = Conv2d(channels, outputs, window, 2 + number % 7)
         yield single(op, source, bits, number % 2 == 1, multiplier_bits)
     yield single(Conv2d(4, 4, Window((2, 2)), 3), signed(4, 3, 3), 24, True, 0)
+    yield single(Conv2d(4, 6, Window((1, 1)), 3), signed(4), 5, True, 8)
     # a ReLU6, and a foreign zero point: ranges narrower than their widths
     for bounds, is_signed in (((0, 11), False), ((-3, 6), True)):
         source = Tensor((4, 3, 3), 5, signed=True, bounds=(-9, 12))
@@ -99,6 +100,7 @@ def pools() -> Iterator[Graph]:
         multiplier_bits = (1, 8, 16)[number % 3]
         yield single(Pool2d("average", window), source, 4, number % 2 == 1, multiplier_bits)
     yield single(Pool2d("max", Window((2, 2), (2, 2))), signed(4, 4, 4, bits=6), 3, True, 1)
+    yield single(Pool2d("max", Window((1, 1))), signed(6, bits=6), 3, False, 8)
     yield single(Pool2d("average", Window((2, 2))), signed(4, 2, 2, bits=6), 16, True, 0)
 
 
@@ -203,6 +205,7 @@ def depthwise() -> Iterator[Graph]:
         op = Conv2d(channels, channels, window, 2 + number % 7, channels)
         yield single(op, source, 3 + number % 6, number % 3 == 1, (1, 8, 16)[number % 3])
     yield single(Conv2d(4, 4, Window((3, 3)), 3, 4), signed(4, 3, 3), 24, True, 0)
+    yield single(Conv2d(4, 4, Window((1, 1)), 3, 4), signed(4), 5, True, 8)
 
 
 def _joined(op: Op, parts: tuple[Tensor, ...], output: Tensor, multiplier_bits: int) -> Graph:

@@ -35,13 +35,14 @@ class StreamingConv2d(HardwareTemplate):
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
-        """Groups, dilation and vectors."""
+        """Groups, dilation, and windows over vectors."""
         op = _op(node)
         if op.groups > 1:
             return f"a convolution of {op.groups} groups, {op.inputs} inputs, {op.outputs} outputs"
         if op.window.is_dilated:
             return "dilation"
-        return "" if len(inputs[0].shape) == 3 else "a convolution of a vector"
+        flat = len(inputs[0].shape) == 1 and not op.window.is_point
+        return "a window over a vector" if flat else ""
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:

@@ -34,11 +34,14 @@ class StreamingDepthwise2d(HardwareTemplate):
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
-        """All that is not depthwise, and dilation."""
+        """All that is not depthwise, dilation, and windows over vectors."""
         op = _op(node)
         if op.groups != op.inputs or op.outputs != op.inputs:
             return "a convolution across channels"
-        return "dilation" if op.window.is_dilated else ""
+        if op.window.is_dilated:
+            return "dilation"
+        flat = len(inputs[0].shape) == 1 and not op.window.is_point
+        return "a window over a vector" if flat else ""
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:

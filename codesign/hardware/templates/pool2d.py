@@ -29,13 +29,14 @@ class StreamingPool2d(HardwareTemplate):
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
-        """Dilation, averages of what lies on the map alone, and vectors."""
+        """Dilation, averages of what lies on the map alone, and windows over vectors."""
         op = _op(node)
         if op.window.is_dilated:
             return "dilation"
         if not op.counts_padding:
             return "an average that leaves padding out"
-        return "" if len(inputs[0].shape) == 3 else "pooling of a vector"
+        flat = len(inputs[0].shape) == 1 and not op.window.is_point
+        return "a window over a vector" if flat else ""
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
