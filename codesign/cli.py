@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from codesign import __version__
-from codesign.errors import CodesignError
+from codesign.errors import CodesignError, InputError
 
 if TYPE_CHECKING:
     from codesign.flow.folder import RunFolder
@@ -104,6 +104,7 @@ def boards(as_json: bool) -> None:
 
     from codesign.hardware.board import RESOURCES
     from codesign.hardware.board import boards as all_boards
+    from codesign.report.columns import columns
 
     known = all_boards()
     if as_json:
@@ -130,7 +131,7 @@ def boards(as_json: bool) -> None:
         ]
         for board in known
     ]
-    click.echo(_table(header, lines, left=2))
+    click.echo(columns(header, lines, right=range(2, len(header))))
 
 
 @main.command()
@@ -139,13 +140,62 @@ def boards(as_json: bool) -> None:
 def flows(as_json: bool) -> None:
     """List the flows: what `codesign run` can be asked to do."""
     from codesign.load import read_yaml, resource_names, resource_path
+    from codesign.report.columns import columns
 
     known = {name: read_yaml(resource_path("flows", name)) for name in resource_names("flows")}
     if as_json:
         click.echo(json.dumps(known, indent=1))
         return
     rows = [[name, str(data.get("title", ""))] for name, data in known.items()]
-    click.echo(_table(["flow", "what it does"], rows, left=2))
+    click.echo(columns(["flow", "what it does"], rows, right=()))
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--save", type=click.Path(path_type=Path), help="ONNX file to write NAME to.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the weights."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@_reported
+def models(name: str | None, save: Path | None, seed: int, as_json: bool) -> None:
+    """List the reference networks, describe one, or save it as a float ONNX model.
+
+    \b
+    codesign models
+    codesign models resnet50
+    codesign models resnet50 --save resnet50.onnx
+    """  # noqa: D301 (click reads the backspace)
+    from codesign.network.model import reference, references
+    from codesign.report.models import model_json, model_text, models_table
+
+    if save and not name:
+        raise click.UsageError("--save needs the NAME of a model")
+    chosen = [reference(name)] if name else list(references())
+    if save:
+        from codesign.network.onnx_floats import save_floats
+
+        save_floats(chosen[0].network(seed), save)
+    if as_json:
+        rows = [model_json(model) for model in chosen]
+        click.echo(json.dumps(rows[0] if name else rows, indent=1))
+    else:
+        click.echo(model_text(chosen[0]) if name else models_table(chosen))
+
+
+@main.command()
+@click.argument("model")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@_reported
+def inspect(model: str, as_json: bool) -> None:
+    """Show the layers of an ONNX file or reference network, and what cannot be imported."""
+    from codesign.flow.inspection import inspect_model
+    from codesign.report.inspection import inspection_json, inspection_text
+
+    found = inspect_model(model)
+    as_text = json.dumps(inspection_json(found), indent=1) if as_json else inspection_text(found)
+    click.echo(as_text)
+    sys.exit(InputError.exit_code if found.refusals else 0)
 
 
 @main.command()
@@ -281,19 +331,6 @@ def _flow_and_changes(arguments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]
     if arguments and not any(sign in arguments[0] for sign in ("=", "<", ">")):
         return arguments[0], arguments[1:]
     return "quickstart", arguments
-
-
-def _table(header: list[str], rows: list[list[str]], left: int) -> str:
-    """Return columns of text; the first `left` are flush left, the others right."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = []
-    for row in [header, *rows]:
-        cells = [
-            cell.ljust(width) if number < left else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -24,10 +24,10 @@ class TinyYolo(Model):
     title = "YOLOv3-tiny"
     input = image(416)
     published_macs = Figure(
-        2_780_000_000, 5_000_000, "pjreddie.com/darknet/yolo, 5.56 Bn operations, two per MAC"
+        2_780_000_000, 5_000_000, "pjreddie.com, darknet/yolo, 5.56 Bn operations, two per MAC"
     )
     published_parameters = Figure(
-        8_858_734, 1, "pjreddie.com/media/files/yolov3-tiny.weights, 35,434,956 bytes"
+        8_858_734, 1, "pjreddie.com, media/files/yolov3-tiny.weights, 35,434,956 bytes"
     )
     norm_numbers = 4
 
