@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
-from codesign.network.graph import INPUT, Node
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.network import FloatNetwork
 from codesign.network.op import Reals
 
 Floats = Reals
+
+_BATCH_ELEMENTS = 1 << 23
+_BATCH_IMAGES = 256
 
 
 def execute_floats(network: FloatNetwork, images: NDArray[np.floating]) -> dict[str, Floats]:
@@ -24,19 +30,51 @@ def execute_floats(network: FloatNetwork, images: NDArray[np.floating]) -> dict[
     """
     values: dict[str, Floats] = {INPUT: images.astype(np.float64)}
     for node in network.graph:
-        sources = [values[name] for name in node.inputs]
-        values[node.name] = _answer(network, node, sources)
+        values[node.name] = answer(network, node, [values[name] for name in node.inputs])
     return values
+
+
+def walk_floats(
+    network: FloatNetwork, images: NDArray[np.floating], dtype: DTypeLike = np.float64
+) -> Iterator[tuple[str, Floats]]:
+    """Yield what the input and every node make, and hold it only while a later node reads it.
+
+    The same as `execute_floats`, in any floating-point type.
+    """
+    values: dict[str, Floats] = {INPUT: images.astype(dtype)}
+    yield INPUT, values[INPUT]
+    unread = Counter(name for node in network.graph for name in node.inputs)
+    for node in network.graph:
+        values[node.name] = answer(network, node, [values[name] for name in node.inputs])
+        yield node.name, values[node.name]
+        unread.subtract(node.inputs)
+        for name in {name for name in node.inputs if not unread[name]}:
+            del values[name]
+
+
+def answer_floats(
+    network: FloatNetwork, images: NDArray[np.floating], dtype: DTypeLike = np.float64
+) -> dict[str, Floats]:
+    """Compute the outputs of a batch; the rest is dropped on the way."""
+    wanted = set(network.graph.outputs)
+    return {n: values for n, values in walk_floats(network, images, dtype) if n in wanted}
 
 
 def predict_floats(network: FloatNetwork, images: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return the class (index of the largest output) of real images, `[N]`."""
     classes = []
-    for start in range(0, len(images), 256):
-        values = execute_floats(network, images[start : start + 256])
-        outputs = values[network.graph.outputs[0]]
+    for batch in batches(network.graph, images):
+        outputs = answer_floats(network, batch)[network.graph.outputs[0]]
         classes.append(outputs.reshape(len(outputs), -1).argmax(axis=1))
     return np.concatenate(classes)
+
+
+def batches(graph: Graph, images: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
+    """Yield some images at a time: as many as keep every tensor in some megabytes."""
+    largest = max(graph.input.elements, *(node.output.elements for node in graph))
+    count = min(max(1, _BATCH_ELEMENTS // largest), _BATCH_IMAGES)
+    for start in range(0, len(images), count):
+        yield images[start : start + count]
 
 
 def rectifies(node: Node) -> bool:
@@ -44,15 +82,27 @@ def rectifies(node: Node) -> bool:
     return node.multiplier_bits > 0 and not node.output.signed
 
 
-def _answer(network: FloatNetwork, node: Node, sources: list[Floats]) -> Floats:
+def real_sums(network: FloatNetwork, node: Node, sources: Sequence[Floats]) -> Floats:
+    """Return what one node computes before its ReLU or clip, in the type of its sources."""
     own = network.parameters.get(node.name)
     if node.op.has_bias and own is None:
         raise ValueError(f"{node.name}: its real weights are missing")
-    answer = node.op.real(sources, own.weights if own else None)
+    dtype = sources[0].dtype
+    sums = node.op.real(sources, own.weights.astype(dtype, copy=False) if own else None)
     if own is not None:
-        answer = answer + own.bias.reshape(-1, *(1,) * (answer.ndim - 2))
+        sums = sums + own.bias.reshape(-1, *(1,) * (sums.ndim - 2)).astype(dtype)
+    return sums.astype(dtype, copy=False)
+
+
+def activated(network: FloatNetwork, node: Node, sums: Floats) -> Floats:
+    """Return a node's output: its sums after its ReLU and clip."""
     if rectifies(node):
-        answer = np.maximum(answer, 0.0)
+        sums = np.maximum(sums, 0.0)
     if node.name in network.clips:
-        answer = np.clip(answer, *network.clips[node.name])
-    return answer
+        sums = np.clip(sums, *network.clips[node.name])
+    return sums
+
+
+def answer(network: FloatNetwork, node: Node, sources: Sequence[Floats]) -> Floats:
+    """Return the output of one node, in the type of its sources."""
+    return activated(network, node, real_sums(network, node, sources))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign.network.graph import INPUT, Graph, Node
-from codesign.network.op import Exact, Integers, exact_type
-from codesign.network.tensor import signed_bits
+from codesign.network.op import Exact, Integers, Op, exact_type
+from codesign.network.tensor import Tensor, signed_bits
+
+MAX_SHIFT = 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +181,15 @@ def round_shift(values: Integers, shift: int) -> Integers:
 
 def accumulator_bits(graph: Graph, node: Node, own: Parameters) -> int:
     """Derive the signed width that holds every partial sum of a node with these weights."""
-    low, high = node.op.accumulator_range(graph.inputs(node), own.weights)
+    return signed_bits(*sum_range(node.op, graph.inputs(node), own))
+
+
+def sum_range(op: Op, inputs: Sequence[Tensor], own: Parameters) -> tuple[int, int]:
+    """Return bounds that no partial sum of an operator with these weights and bias leaves."""
+    low, high = op.accumulator_range(inputs, own.weights)
     if own.bias is not None:
         low, high = low + min(0, int(own.bias.min())), high + max(0, int(own.bias.max()))
-    return signed_bits(low, high)
+    return low, high
 
 
 def _per_channel(values: Integers, sums: Exact) -> Exact:
@@ -209,5 +216,5 @@ def _check(node: Node, own: Parameters) -> None:
         largest = int(own.multiplier.max())
         if int(own.multiplier.min()) < 1 or largest >= 1 << node.multiplier_bits:
             raise ValueError(f"{node.name}: a multiplier leaves 1 .. 2**{node.multiplier_bits} - 1")
-    if not 0 <= own.shift < 63:
-        raise ValueError(f"{node.name}: a shift is 0 to 62 bits, not {own.shift}")
+    if not 0 <= own.shift <= MAX_SHIFT:
+        raise ValueError(f"{node.name}: a shift is 0 to {MAX_SHIFT} bits, not {own.shift}")

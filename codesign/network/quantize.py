@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign.network.correct_bias import correct_bias
+from codesign.network.equalise import equalise
 from codesign.network.floats import Floats
-from codesign.network.graph import INPUT, Graph, Node
-from codesign.network.network import FloatNetwork, Network, Parameters, accumulator_bits
+from codesign.network.graph import INPUT, Node
+from codesign.network.network import (
+    MAX_SHIFT,
+    FloatNetwork,
+    Network,
+    Parameters,
+    sum_range,
+)
 from codesign.network.op import Integers
 from codesign.network.ops.table import Table
-from codesign.network.scales import Kind, Scales, bias_range, choose_scales, weight_range
+from codesign.network.scales import Kind, Method, Scales, choose_scales, weight_range
 from codesign.network.tensor import Tensor, signed_bits
 
 
 def post_training(
-    network: FloatNetwork, images: NDArray[np.floating], scales: Kind = "power_of_two"
+    network: FloatNetwork,
+    images: NDArray[np.floating],
+    scales: Kind = "power_of_two",
+    method: Method | None = None,
 ) -> Network:
     """Quantise a trained network without training it further.
 
@@ -27,11 +38,19 @@ def post_training(
         images: calibration images, `N x` the input's shape.
         scales: `power_of_two` (every requantisation is a shift) or `multiplier` (a scale and an
             integer factor of 16 bits per output channel).
+        method: the calibration, and what else is done; by default nothing but least squared
+            error.
 
     Raises:
-        InputError: there is no such kind of scales.
+        InputError: there is no such kind of scales, no image, or a value is not finite.
     """
-    return quantize(network, choose_scales(network, images, scales))
+    method = method or Method()
+    balanced = equalise(network) if method.equalise else network
+    chosen = choose_scales(balanced, images, scales, method)
+    quantised = quantize(balanced, chosen)
+    if not method.correct_bias:
+        return quantised
+    return quantize(correct_bias(balanced, quantised, chosen, images), chosen)
 
 
 def quantize(network: FloatNetwork, scales: Scales) -> Network:
@@ -40,26 +59,25 @@ def quantize(network: FloatNetwork, scales: Scales) -> Network:
     known = {INPUT: network.graph.input}
     nodes: list[Node] = []
     for declared in network.graph:
-        node = _typed(declared, network, scales, known)
+        inputs = [known[name] for name in declared.inputs]
+        node = _typed(declared, network, scales, inputs)
         own = _parameters(node, network, scales)
         if node.multiplier_bits:
             multiplier, shift = _factor(scales.unit(node) / scales.tensors[node.name], node)
             own = replace(own, multiplier=multiplier, shift=shift)
+            node = replace(node, multiplier_bits=int(multiplier.max()).bit_length())
         parameters[node.name] = own
-        known[node.name] = node.output
-        nodes.append(node)
-    graph = _with_derived_widths(replace(network.graph, nodes=tuple(nodes)), parameters)
-    return Network(graph, parameters, dict(scales.tensors))
+        nodes.append(_with_derived_widths(node, inputs, own))
+        known[node.name] = nodes[-1].output
+    return Network(replace(network.graph, nodes=tuple(nodes)), parameters, dict(scales.tensors))
 
 
-def _typed(
-    declared: Node, network: FloatNetwork, scales: Scales, known: Mapping[str, Tensor]
-) -> Node:
+def _typed(declared: Node, network: FloatNetwork, scales: Scales, inputs: Sequence[Tensor]) -> Node:
     """Return the node with its kind of requantisation and the range of its integers.
 
-    Its accumulator's width is yet to be derived.
+    Its accumulator's width, and that of an output that is the sums, are yet to be derived.
     """
-    op, output, inputs = declared.op, declared.output, [known[name] for name in declared.inputs]
+    op, output = declared.op, declared.output
     if op.rescales:
         op = replace(op, bits=signed_bits(0, int(scales.factors[declared.name].max())))  # type: ignore[type-var]
     if op.passes and not declared.multiplier_bits:
@@ -88,7 +106,7 @@ def _parameters(node: Node, network: FloatNetwork, scales: Scales) -> Parameters
         real = network.parameters[node.name]
         return Parameters(
             weights=_weight_integers(node, real.weights, scales),
-            bias=_bias_integers(node, network.graph, real.bias, scales),
+            bias=scales.bias_integers(node, network.graph.inputs(node), real.bias),
         )
     if node.op.rescales:
         return Parameters(weights=scales.factors[node.name])
@@ -101,27 +119,31 @@ def _parameters(node: Node, network: FloatNetwork, scales: Scales) -> Parameters
 def _weight_integers(node: Node, real: Floats, scales: Scales) -> Integers:
     low, high = weight_range(node.op.weight_bits)
     steps = scales.weights[node.name].reshape(-1, *(1,) * (real.ndim - 1))
-    return np.clip(np.rint(real / steps), low, high).astype(np.int64)
-
-
-def _bias_integers(node: Node, graph: Graph, real: Floats, scales: Scales) -> Integers:
-    low, high = bias_range(node, graph.inputs(node))
-    return np.clip(np.rint(real / scales.unit(node)), low, high).astype(np.int64)
+    rounded = real / steps
+    np.clip(np.rint(rounded, out=rounded), low, high, out=rounded)
+    return rounded.astype(np.min_scalar_type(-high - 1))
 
 
 def _factor(ratio: Floats, node: Node) -> tuple[Integers, int]:
-    """Return integers and one shift with `multiplier / 2**shift` next to `ratio`."""
+    """Return integers and one shift with `multiplier / 2**shift` next to `ratio`.
+
+    A power of two that divides all integers is left to the shift.
+    """
     exponent = int(np.frexp(ratio.max())[1])
-    shift = max(0, node.multiplier_bits - exponent)
+    shift = min(max(0, node.multiplier_bits - exponent), MAX_SHIFT)
     multiplier = np.rint(np.ldexp(ratio, shift)).astype(np.int64)
-    return np.clip(multiplier, 1, (1 << node.multiplier_bits) - 1), shift
+    multiplier = np.clip(multiplier, 1, (1 << node.multiplier_bits) - 1)
+    ones = int(np.bitwise_or.reduce(multiplier))
+    common = min((ones & -ones).bit_length() - 1, shift)
+    return multiplier >> common, shift - common
 
 
-def _with_derived_widths(graph: Graph, parameters: Mapping[str, Parameters]) -> Graph:
-    nodes = []
-    for node in graph:
-        bits = accumulator_bits(graph, node, parameters[node.name])
-        is_sum = node.op.has_bias and node.multiplier_bits == 0
-        output = replace(node.output, bits=bits) if is_sum else node.output
-        nodes.append(replace(node, accumulator_bits=bits, output=output))
-    return replace(graph, nodes=tuple(nodes))
+def _with_derived_widths(node: Node, inputs: Sequence[Tensor], own: Parameters) -> Node:
+    """Return the node with the width of its sums, which an output that is the sums takes over."""
+    low, high = sum_range(node.op, inputs, own)
+    bits, output = signed_bits(low, high), node.output
+    if not node.multiplier_bits and node.op.has_bias:
+        output = replace(output, bits=bits)
+    elif not node.multiplier_bits and not output.low <= low <= high <= output.high:
+        output = Tensor(output.shape, bits if low < 0 else bits - 1, low < 0, (low, high))
+    return replace(node, accumulator_bits=bits, output=output)

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign.errors import InputError, nearest
-from codesign.network.floats import Floats, execute_floats
-from codesign.network.graph import INPUT, Graph, Node
-from codesign.network.network import FloatNetwork, FloatParameters
+from codesign.network.calibration import Calibration
+from codesign.network.calibrations.mse import Mse
+from codesign.network.floats import Floats
+from codesign.network.graph import INPUT, Node
+from codesign.network.histogram import observe
+from codesign.network.joins import is_free
+from codesign.network.network import FloatNetwork
 from codesign.network.op import Integers
-from codesign.network.ops.table import Table
+from codesign.network.rounding import best_steps
+from codesign.network.steps import TensorSteps, step_of_one
 from codesign.network.tensor import Tensor
 
 Kind = Literal["power_of_two", "multiplier"]
@@ -28,8 +33,22 @@ Kind = Literal["power_of_two", "multiplier"]
 MULTIPLIER_BITS: Mapping[Kind, int] = {"power_of_two": 1, "multiplier": 16}
 """Bits of a requantisation's integer factor, by kind of scales."""
 
-_CALIBRATION_VALUES = 1 << 16
 _SMALLEST_CHANNEL = 2.0**-8
+_MOST_FACTOR_BITS = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How a trained network is quantised."""
+
+    calibration: Calibration = field(default_factory=Mse)
+    """What decides the scales of the input and of what layers make."""
+    per_channel: bool = True
+    """Each output channel has its own weight scale, where scales are multipliers."""
+    equalise: bool = False
+    """Balance the channels of layers that follow one another before the scales are chosen."""
+    correct_bias: bool = False
+    """Take from every bias the mean error that rounding causes on the calibration images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +71,11 @@ class Scales:
         held = self.factors if node.op.rescales else self.weights
         return node.op.unit(sources, held.get(node.name))
 
+    def bias_integers(self, node: Node, inputs: tuple[Tensor, ...], real: Floats) -> Integers:
+        """Return real biases as integers at the scale of a layer's sums, `[outputs]`."""
+        rounded = np.rint(real / self.unit(node))
+        return np.clip(rounded, *bias_range(node, inputs)).astype(np.int64)
+
 
 def weight_range(bits: int) -> tuple[int, int]:
     """Return the smallest and largest integer that a weight of `bits` bits is given.
@@ -68,116 +92,100 @@ def bias_range(node: Node, inputs: tuple[Tensor, ...]) -> tuple[int, int]:
     return node.op.accumulator_range(inputs, None)
 
 
-def choose_scales(network: FloatNetwork, images: NDArray[np.floating], kind: Kind) -> Scales:
-    """Choose the scales of least squared error on the weights and on calibration images.
+def choose_scales(
+    network: FloatNetwork,
+    images: NDArray[np.floating],
+    kind: Kind,
+    method: Method | None = None,
+) -> Scales:
+    """Choose the scales of weights by least squared error, the others by calibration.
 
     Args:
         network: the real weights.
-        images: `N x` the input's shape; a few hundred do.
+        images: `N x` the input's shape; a few hundred small ones do.
         kind: `power_of_two` or `multiplier`.
+        method: the calibration, and whether output channels have scales of their own.
 
     Raises:
-        InputError: there is no such kind.
+        InputError: there is no such kind, no image, or a value is not finite.
     """
     if kind not in MULTIPLIER_BITS:
         raise InputError("scales", f"there is no '{kind}'", nearest(kind, MULTIPLIER_BITS))
-    graph = network.graph
-    values = execute_floats(network, images)
-    powers = kind == "power_of_two"
-    tensors = {INPUT: _tensor_scale(values[INPUT], graph.input, 1.0 if powers else None)}
-    scales = Scales(MULTIPLIER_BITS[kind], tensors, {}, {})
+    method = method or Method()
+    graph, bits = network.graph, MULTIPLIER_BITS[kind]
+    base = 1.0 if kind == "power_of_two" else None
+    steps = TensorSteps(graph, observe(network, images), method.calibration, base)
+    scales = Scales(bits, {INPUT: steps.choose(INPUT, step_of_one(graph, base), 0.0)}, {}, {})
     for node in graph:
-        sources = [tensors[name] for name in node.inputs]
+        sources = [scales.tensors[name] for name in node.inputs]
         if node.op.has_bias:
-            own, inputs = network.parameters[node.name], graph.inputs(node)
-            scales.weights[node.name] = _layer_scales(node, own, powers, sources[0], inputs)
+            own, split = network.parameters[node.name], has_channel_scales(node, kind, method)
+            room = own.bias / (sources[0] * bias_range(node, graph.inputs(node))[1])
+            found = weight_steps(node, own.weights, base, split)
+            scales.weights[node.name] = _with_room(found, room, base, split)
         if node.op.rescales:
             scales.factors[node.name] = joining_factors(sources, node.op.weight_bits)
-        tensors[node.name] = _output_scale(network, node, scales, values[node.name], powers)
+        unit = float(scales.unit(node).max())
+        if not is_free(node):
+            scales.tensors[node.name] = steps.fix(node.name, unit)
+        elif not node.multiplier_bits:
+            scales.tensors[node.name] = steps.choose(node.name, unit, 0.0)
+        else:
+            # a shift to the right cannot make steps finer than those of the sums, nor can a
+            # multiplier make them finer by more than its bits
+            least, powers = unit / (1 << (bits - 1)), None if base is None else unit
+            scales.tensors[node.name] = steps.choose(node.name, unit, least, powers)
     return scales
 
 
-def _output_scale(
-    network: FloatNetwork, node: Node, scales: Scales, values: Floats, powers: bool
-) -> float:
-    """Return the scale of what a node makes."""
-    unit = float(scales.unit(node)[0])
-    if isinstance(node.op, Table):
-        return _tensor_scale(values, node.output, 1.0 if powers else None)
-    if not node.multiplier_bits:
-        return unit
-    base = unit if powers else _partner(network.graph, node, scales.tensors)
-    wanted = _tensor_scale(values, node.output, base)
-    # a right shift cannot make steps finer than those of the accumulator
-    return max(wanted, unit) if powers else wanted
+def has_channel_scales(node: Node, kind: Kind, method: Method) -> bool:
+    """Whether each output channel has its own weight scale; scores to be compared share one."""
+    return kind == "multiplier" and method.per_channel and node.multiplier_bits > 0
+
+
+def weight_steps(node: Node, weights: Floats, base: float | None, split: bool) -> Floats:
+    """Return the step of each output channel's weights of least squared error, `[outputs]`.
+
+    Args:
+        node: a layer.
+        weights: its real weights, `[outputs, ...]`.
+        base: steps are powers of two times that; None permits any.
+        split: whether channels have steps of their own.
+    """
+    rows = weights.reshape(len(weights) if split else 1, -1)
+    steps = best_steps(rows, *weight_range(node.op.weight_bits), base)
+    return np.broadcast_to(steps, (len(weights),)).copy()
+
+
+def _with_room(steps: Floats, room: Floats, base: float | None, split: bool) -> Floats:
+    """Return steps that are large enough for the biases, and not all too far apart.
+
+    Args:
+        steps: `[outputs]`; 0 for channels without any weight.
+        room: the steps at which each bias is the largest that the sums have room for, or its
+            negative.
+        base: steps are powers of two times that; None permits any.
+        split: whether channels have steps of their own.
+    """
+    found = np.maximum(steps, np.abs(room))
+    if base is not None and found.max() > 0:
+        found = np.ldexp(base, np.ceil(np.log2(found.max(keepdims=True) / base)).astype(np.int64))
+    # a channel of weights near zero still needs a multiplier of some bits
+    found = np.maximum(found, found.max() * (_SMALLEST_CHANNEL if split else 1.0))
+    return np.where(found > 0, found, 1.0)
 
 
 def joining_factors(scales: Sequence[float], bits: int) -> Integers:
     """Return positive integers in the ratio of some scales, as near as `bits` bits permit.
 
     The smallest is as small as possible, so that powers of two give 1 and powers of two. More
-    bits are taken only where the ratio itself needs them.
+    bits are taken only where the ratio itself needs them; ratios beyond 2**29 are cut short.
     """
     ratios = np.array(scales) / min(scales)
     needed = math.ceil(math.log2(ratios.max())) + 2
-    limit = (1 << (min(max(bits, needed), 16) - 1)) - 1
+    limit = (1 << (min(max(bits, needed), _MOST_FACTOR_BITS) - 1)) - 1
     fine = np.arange(1, max(1, int(limit / ratios.max())) + 1)[:, None]
     factors = np.minimum(np.rint(fine * ratios), limit).astype(np.int64)
     errors = np.abs(np.log(factors / (fine * ratios))).max(axis=1)
     best: Integers = factors[errors.argmin()]
-    return best
-
-
-def _partner(graph: Graph, node: Node, tensors: Mapping[str, float]) -> float | None:
-    """Return the scale of what a node's output will be added to, where that is already chosen.
-
-    A power of two of it makes the addition's integer weights exact.
-    """
-    for reader in graph.readers(node.name):
-        if reader.op.rescales:
-            for name in reader.inputs:
-                if name in tensors:
-                    return tensors[name]
-    return None
-
-
-def _layer_scales(
-    node: Node, own: FloatParameters, powers: bool, source: float, inputs: tuple[Tensor, ...]
-) -> Floats:
-    """Return the scale of each output channel's weights; scores to be compared share one."""
-    low, high = weight_range(node.op.weight_bits)
-    outputs = len(own.weights)
-    if powers or node.multiplier_bits == 0:
-        base = 1.0 if powers else None
-        return np.repeat(_best_scales(own.weights.reshape(1, -1), low, high, base), outputs)
-    best = _best_scales(own.weights.reshape(outputs, -1), low, high, None)
-    # a channel of weights near zero still needs a multiplier of some bits, and room for its bias
-    room = np.abs(own.bias) / (source * bias_range(node, inputs)[1])
-    scales: Floats = np.maximum(best, np.maximum(room, best.max() * _SMALLEST_CHANNEL))
-    return scales
-
-
-def _tensor_scale(values: Floats, tensor: Tensor, base: float | None) -> float:
-    flat = values.reshape(1, -1)
-    stride = max(1, flat.size // _CALIBRATION_VALUES) | 1
-    return float(_best_scales(flat[:, ::stride], tensor.low, tensor.high, base)[0])
-
-
-def _best_scales(rows: Floats, low: int, high: int, base: float | None) -> Floats:
-    """Return the scale of least squared rounding and clipping error of each row, `[rows]`.
-
-    With a `base`, it is a power of two times that.
-    """
-    largest = np.maximum(rows.max(axis=1) / high, rows.min(axis=1) / low if low else 0.0)
-    largest = np.where(largest > 0, largest, 1.0)
-    if base is None:
-        candidates = largest * np.linspace(1.0, 0.2, 33)[:, None]
-    else:
-        exponents = np.ceil(np.log2(largest / base)) - np.arange(5)[:, None]
-        candidates = np.ldexp(base, exponents.astype(np.int64))
-    errors = [
-        ((np.clip(np.rint(rows / step), low, high) * step - rows) ** 2).sum(axis=1)
-        for step in candidates[:, :, None]
-    ]
-    best: Floats = candidates[np.argmin(errors, axis=0), np.arange(len(rows))]
     return best

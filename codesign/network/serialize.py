@@ -137,8 +137,13 @@ def _listed(value: Any) -> Any:
 
 
 def _parameters_from_json(entry: Mapping[str, Any]) -> Parameters:
-    arrays = {key: _decode(entry[key]) for key in ("weights", "bias", "multiplier")}
-    return Parameters(**arrays, shift=entry["shift"])
+    weights, bias, multiplier = (_decode(entry[key]) for key in ("weights", "bias", "multiplier"))
+    return Parameters(
+        weights=weights,
+        bias=None if bias is None else bias.astype(np.int64),
+        multiplier=None if multiplier is None else multiplier.astype(np.int64),
+        shift=entry["shift"],
+    )
 
 
 def _tensor(entry: Mapping[str, Any]) -> Tensor:
@@ -158,10 +163,11 @@ def encode(array: Integers | None) -> dict[str, Any] | None:
 
 
 def _decode(entry: Mapping[str, Any] | None) -> Integers | None:
+    """Return an array in the type in which it was written."""
     if entry is None:
         return None
     if entry["dtype"] not in ("int8", "int16", "int32", "int64"):
         raise ValueError(f"arrays are signed integers, not {entry['dtype']}")
     raw = base64.b64decode(entry["data"], validate=True)
     values = np.frombuffer(raw, dtype=np.dtype(entry["dtype"]).newbyteorder("<"))
-    return values.astype(np.int64).reshape(entry["shape"])
+    return values.astype(entry["dtype"]).reshape(entry["shape"])

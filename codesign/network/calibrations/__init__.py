@@ -1,0 +1,1 @@
+"""Calibrations, one file each."""
