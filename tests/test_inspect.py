@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from commands import invoke, write_model
+from commands import float_model, invoke, write_model
 from onnx import helper
 
 from codesign.load import names
@@ -112,6 +112,16 @@ def test_a_quantised_model_shows_its_integers(tmp_path: Path) -> None:
     assert "would be quantised" not in invoke("inspect", tmp_path / "small.onnx").stdout
 
 
+def test_layers_name_their_onnx_nodes(tmp_path: Path) -> None:
+    path = float_model(tmp_path / "model.onnx")
+    data = json.loads(invoke("inspect", path, "--json").stdout)
+    assert [layer["origin"] for layer in data["layers"]] == ["first", "last"]
+    assert [layer["macs"] for layer in data["layers"]] == [36 * 36, 1440]
+    rows = invoke("inspect", path).stdout.splitlines()
+    assert rows[0].split()[1] == "from"
+    assert "first" in rows[1]
+
+
 def test_what_the_host_has_to_do_is_said(tmp_path: Path) -> None:
     path = write_model(
         tmp_path / "model.onnx",
@@ -122,6 +132,63 @@ def test_what_the_host_has_to_do_is_said(tmp_path: Path) -> None:
         helper.make_node("Softmax", ["c"], ["y"], name="scores"),
     )
     assert "Softmax 'scores' is left to the host" in invoke("inspect", path).stdout
+
+
+def test_every_refused_node_is_named(tmp_path: Path) -> None:
+    path = write_model(
+        tmp_path / "model.onnx",
+        (1, 2),
+        helper.make_node("Conv", ["x", "w"], ["a"]),
+        helper.make_node("Sin", ["a"], ["b"], name="wave"),
+        helper.make_node("Relu", ["b"], ["c"]),
+        helper.make_node("MaxPool", ["c"], ["e", "f"], name="places", kernel_shape=[2, 2]),
+        helper.make_node("Add", ["e", "f"], ["g"]),
+        helper.make_node("Sin", ["g"], ["h"], name="again"),
+        helper.make_node("GlobalAveragePool", ["h"], ["i"]),
+        helper.make_node("Flatten", ["i"], ["y"]),
+    )
+    data = json.loads(invoke("inspect", path, "--json").stdout)
+    assert [refusal["node"] for refusal in data["refusals"]] == ["wave", "places", "again"]
+    assert "MaxPool with a second output" in data["refusals"][1]["problem"]
+    shown = invoke("inspect", path)
+    assert shown.exit_code == 2
+    lines = shown.stdout.splitlines()
+    assert lines[0] == "model cannot be imported"
+    assert lines[lines.index("operator Sin is not supported") + 1] == "  nodes wave, again"
+
+
+def test_names_are_looked_at_where_shapes_are_not_known(tmp_path: Path) -> None:
+    path = write_model(
+        tmp_path / "model.onnx",
+        (1, 2),
+        helper.make_node("Conv", ["x", "w"], ["a"]),
+        helper.make_node("NonZero", ["a"], ["b"], name="places"),
+        helper.make_node("Relu", ["b"], ["c"]),
+        helper.make_node("Sin", ["c"], ["y"], name="wave"),
+    )
+    data = json.loads(invoke("inspect", path, "--json").stdout)
+    assert [refusal["node"] for refusal in data["refusals"]] == ["places", "wave"]
+
+
+def test_what_is_wrong_with_the_whole_model_is_told_too(tmp_path: Path) -> None:
+    path = float_model(tmp_path / "model.onnx")
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    onnx.save(model, path)
+    shown = invoke("inspect", path)
+    assert shown.exit_code == 2
+    assert "dimension 2 ('height') is dynamic\n  export the model with a fixed" in shown.stdout
+
+
+def test_a_reference_network_survives_the_way_through_onnx(tmp_path: Path) -> None:
+    path = tmp_path / "resnet8.onnx"
+    assert invoke("models", "resnet8", "--save", path).exit_code == 0
+    imported = json.loads(invoke("inspect", path, "--json").stdout)
+    own = json.loads(invoke("inspect", "resnet8", "--json").stdout)
+    for key in ("macs", "parameters", "weight_bits", "input"):
+        assert imported[key] == own[key]
+    shapes = [layer["output_shape"] for layer in imported["layers"]]
+    assert shapes == [layer["output_shape"] for layer in own["layers"]]
 
 
 @pytest.mark.parametrize(

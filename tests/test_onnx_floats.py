@@ -204,6 +204,19 @@ def test_a_reference_network_computes_the_same(name: str) -> None:
     }
 
 
+def test_nothing_is_written_that_computes_nothing() -> None:
+    network = reference("resnet8").network()
+    written = [(node.op_type, node.name) for node in export_floats(network).graph.node]
+    relus = [name for kind, name in written if kind == "Relu"]
+    assert len(relus) == 4 + 3  # one per rectified convolution, one per sum; none after the mean
+    assert written[-3:] == [
+        ("GlobalAveragePool", "pool0"),
+        ("Flatten", "dense0.flat"),
+        ("Gemm", "dense0"),
+    ]
+    assert {node.name for node in network.graph} <= {name for _, name in written}
+
+
 def test_what_is_saved_is_what_is_exported(tmp_path: Path) -> None:
     network = reference("lenet5").network()
     save_floats(network, tmp_path / "lenet5.onnx")

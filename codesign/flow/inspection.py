@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from codesign.errors import InputError, UnsupportedOperator
 from codesign.network import onnx
 from codesign.network.model import reference
-from codesign.report.inspection import Inspection, inspected
+from codesign.network.network import Network
+from codesign.report.inspection import Inspection, Refusal, inspected
 
 
 def inspect_model(model: str) -> Inspection:
@@ -21,6 +23,17 @@ def inspect_model(model: str) -> Inspection:
     path = Path(model)
     if not path.exists() and not path.suffix:
         return inspected(reference(model).network(), {})
+    if problems := onnx.problems(path):
+        return Inspection(path.stem, refusals=tuple(_refusal(problem) for problem in problems))
     notes: list[str] = []
-    network = onnx.load(path, notes=notes)
-    return inspected(network, {}, tuple(notes))
+    origins: dict[str, str] = {}
+    network = onnx.load(path, notes=notes, origins=origins)
+    if isinstance(network, Network):
+        origins = {node.name: node.name for node in network.graph}
+    return inspected(network, origins, tuple(notes))
+
+
+def _refusal(problem: InputError) -> Refusal:
+    if not isinstance(problem, UnsupportedOperator):
+        return Refusal("", problem.problem, problem.remedy)
+    return Refusal(problem.node, f"operator {problem.operator} is not supported", problem.remedy)

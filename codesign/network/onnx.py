@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from codesign.errors import InputError
 from codesign.network import onnx_file
 from codesign.network.network import FloatNetwork, Network
 from codesign.network.onnx_export import export
 from codesign.network.onnx_import import Widths, translate
 from codesign.network.onnx_restore import is_export, restore
+from codesign.network.onnx_survey import survey
 
 
 def save(network: Network, path: Path) -> None:
@@ -30,6 +32,7 @@ def load(
     activation_bits: int = 8,
     input_signed: bool = False,
     notes: list[str] | None = None,
+    origins: dict[str, str] | None = None,
 ) -> Network | FloatNetwork:
     """Read what `save` wrote as a `Network`, any other model as a `FloatNetwork`.
 
@@ -39,6 +42,8 @@ def load(
         activation_bits: width that its layers' outputs are to get; its input gets 8 bits.
         input_signed: whether its images have negative values.
         notes: receives what a person should know: names, and what the host has to do.
+        origins: receives which ONNX node each layer of a float model came from; without it the
+            notes do.
 
     Raises:
         InputError: the file is damaged, or no model that codesign can map.
@@ -50,4 +55,14 @@ def load(
         onnx_file.check(model, str(path))
         return restore(model, str(path), told)
     widths = Widths(weight_bits, activation_bits, input_signed)
-    return translate(model, path, widths, told)
+    return translate(model, path, widths, told, origins)
+
+
+def problems(path: Path) -> list[InputError]:
+    """Return all that keeps a model from being imported; `load` raises the first of it.
+
+    Raises:
+        InputError: the file is damaged, or no ONNX model.
+    """
+    model = onnx_file.read(path)
+    return [] if is_export(model) else survey(model, path)

@@ -95,7 +95,7 @@ class _Writer:
     def write(self, node: Node) -> None:
         """Write one node: its operator, its bias, its ReLU and its clip."""
         low, high = self.network.clips.get(node.name, (-math.inf, math.inf))
-        low = max(low, 0.0) if rectifies(node) else low
+        low = max(low, 0.0) if self._rectifies(node) else low
         bounded = low > -math.inf or high < math.inf
         result = f"{node.name}.sums" if bounded else node.name
         if type(node.op) in _PLAIN:
@@ -104,7 +104,7 @@ class _Writer:
         else:
             _WRITERS[type(node.op)](self, node, self._sources(node), result)
         if (low, high) == (0.0, math.inf):
-            self.add("Relu", [result], node.name)
+            self.add("Relu", [result], node.name, name=f"{node.name}.relu")
         elif bounded:
             bounds = [
                 self.constant(f"{node.name}.{end}", np.float32(value))
@@ -112,11 +112,12 @@ class _Writer:
                 else ""
                 for end, value in (("low", low), ("high", high))
             ]
-            self.add("Clip", [result, *bounds], node.name)
+            self.add("Clip", [result, *bounds], node.name, name=f"{node.name}.clip")
 
     def add(self, operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        """Append an ONNX node and return its output."""
-        self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
+        """Append an ONNX node and return its output, after which it is called by default."""
+        attributes.setdefault("name", output.removesuffix(".sums"))
+        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 
     def constant(self, name: str, value: NDArray[Any] | np.generic) -> str:
@@ -146,6 +147,11 @@ class _Writer:
             ir_version=IR_VERSION,
             producer_name="codesign",
         )
+
+    def _rectifies(self, node: Node) -> bool:
+        """Whether a node's ReLU changes anything: what is joined or averaged may be positive."""
+        sources = [name == INPUT or self.network.graph.tensor(name).signed for name in node.inputs]
+        return rectifies(node) and (node.op.has_bias or any(sources))
 
     def _sources(self, node: Node) -> list[str]:
         """Return what a node reads, in the shape that its ONNX operator wants."""

@@ -34,7 +34,13 @@ class Widths:
     input_signed: bool
 
 
-def translate(model: onnx.ModelProto, path: Path, widths: Widths, notes: list[str]) -> FloatNetwork:
+def translate(
+    model: onnx.ModelProto,
+    path: Path,
+    widths: Widths,
+    notes: list[str],
+    origins: dict[str, str] | None = None,
+) -> FloatNetwork:
     """Return the network of a float model, for a batch of one image.
 
     Args:
@@ -42,23 +48,28 @@ def translate(model: onnx.ModelProto, path: Path, widths: Widths, notes: list[st
             normalisation is fused, a rectifier becomes an unsigned output.
         path: where it was read, for messages and as the network's name.
         widths: what the integers are to be.
-        notes: receives which layer came from which node, and what is left to the host.
+        notes: receives what is left to the host.
+        origins: receives which layer came from which node; without it the notes do.
 
     Raises:
         InputError: the model is invalid, or has no single image input and output.
         UnsupportedOperator: an operator, or a form of it, that codesign lacks.
     """
     place = str(path)
-    _known_operators(model, place)
+    for node in model.graph.node:  # before the checker complains of something else
+        check_known(node, place)
     onnx_file.check(model, place)
-    reader = Reader(model, place, _images(model, place), widths.input_signed)
+    reader = Reader(model, place, images(model, place), widths.input_signed)
     for node in model.graph.node:
         apply(reader, node)
     answer = _answer(model, reader)
     layers = _live(reader.layers, answer.layer)
     if not layers:
         raise InputError(place, "computes nothing of its input", "a network needs a layer")
-    notes.append(", ".join(f"{layer.name} is '{layer.origin}'" for layer in layers))
+    if origins is None:
+        notes.append(", ".join(f"{layer.name} is '{layer.origin}'" for layer in layers))
+    else:
+        origins.update({layer.name: layer.origin for layer in layers})
     notes.extend(reader.notes)
     try:
         graph = _graph(path.stem, reader.image_shape, layers, widths)
@@ -67,19 +78,26 @@ def translate(model: onnx.ModelProto, path: Path, widths: Widths, notes: list[st
     return FloatNetwork(graph, {x.name: x.parameters for x in layers if x.parameters})
 
 
-def _known_operators(model: onnx.ModelProto, place: str) -> None:
-    """Refuse an operator by its own name before the checker complains of something else."""
-    for node in model.graph.node:
-        standard = node.domain in STANDARD_DOMAINS
-        operator = node.op_type if standard else f"{node.domain}.{node.op_type}"
-        if operator not in KNOWN:
-            known = "codesign knows " + ", ".join(sorted(KNOWN))
-            remedy = REMEDIES.get(operator, known)
-            raise UnsupportedOperator(place, onnx_file.label(node), operator, remedy)
+def check_known(node: onnx.NodeProto, place: str) -> None:
+    """Refuse an operator that codesign does not know at all.
+
+    Raises:
+        UnsupportedOperator: with what would help.
+    """
+    standard = node.domain in STANDARD_DOMAINS
+    operator = node.op_type if standard else f"{node.domain}.{node.op_type}"
+    if operator not in KNOWN:
+        known = "codesign knows " + ", ".join(sorted(KNOWN))
+        remedy = REMEDIES.get(operator, known)
+        raise UnsupportedOperator(place, onnx_file.label(node), operator, remedy)
 
 
-def _images(model: onnx.ModelProto, place: str) -> tuple[str, Value]:
-    """Return the name and value of the model's one input, with a free batch fixed to 1."""
+def images(model: onnx.ModelProto, place: str) -> tuple[str, Value]:
+    """Return the name and value of the model's one input, with a free batch fixed to 1.
+
+    Raises:
+        InputError: there is not one, or its size is not known.
+    """
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
     if len(inputs) != 1:

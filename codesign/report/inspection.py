@@ -183,12 +183,17 @@ def _table(layers: tuple[LayerFacts, ...]) -> str:
 
 
 def _refused(found: Inspection) -> str:
-    count = len(found.refusals)
-    lines = [f"{found.name}: cannot be imported, for {count} reason{'s' if count > 1 else ''}"]
+    """Return every reason once, with all nodes that it holds for."""
+    nodes: dict[tuple[str, str], list[str]] = {}
     for refusal in found.refusals:
-        where = f"node '{refusal.node}': " if refusal.node else ""
-        remedy = f"\n    {refusal.remedy}" if refusal.remedy else ""
-        lines.append(f"  {where}{refusal.problem}{remedy}")
+        nodes.setdefault((refusal.problem, refusal.remedy), []).append(refusal.node)
+    lines = [f"{found.name} cannot be imported"]
+    for (problem, remedy), names in nodes.items():
+        lines += ["", problem]
+        if any(names):
+            lines.append(f"  node{'s' if len(names) > 1 else ''} {', '.join(names)}")
+        if remedy:
+            lines.append(f"  {remedy}")
     return "\n".join(lines)
 
 
