@@ -180,6 +180,19 @@ def test_what_is_wrong_with_the_whole_model_is_told_too(tmp_path: Path) -> None:
     assert "dimension 2 ('height') is dynamic\n  export the model with a fixed" in shown.stdout
 
 
+def test_a_damaged_export_is_told(tmp_path: Path) -> None:
+    network = post_training(reference("lenet5").network(), np.ones((1, 1, 32, 32)))
+    path = tmp_path / "model.onnx"
+    save(network, path)
+    model = onnx.load(path)
+    (entry,) = (entry for entry in model.metadata_props if entry.key == "codesign.network")
+    entry.value = entry.value[:-40]
+    onnx.save(model, path)
+    shown = invoke("inspect", path)
+    assert shown.exit_code == 2
+    assert shown.stdout.startswith("model cannot be imported\n\n")
+
+
 def test_a_reference_network_survives_the_way_through_onnx(tmp_path: Path) -> None:
     path = tmp_path / "resnet8.onnx"
     assert invoke("models", "resnet8", "--save", path).exit_code == 0

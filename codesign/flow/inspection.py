@@ -23,11 +23,13 @@ def inspect_model(model: str) -> Inspection:
     path = Path(model)
     if not path.exists() and not path.suffix:
         return inspected(reference(model).network(), {})
-    if problems := onnx.problems(path):
-        return Inspection(path.stem, refusals=tuple(_refusal(problem) for problem in problems))
     notes: list[str] = []
     origins: dict[str, str] = {}
-    network = onnx.load(path, notes=notes, origins=origins)
+    try:
+        network = onnx.load(path, notes=notes, origins=origins)
+    except InputError as first:
+        problems = onnx.problems(path) or [first]
+        return Inspection(path.stem, refusals=tuple(_refusal(problem) for problem in problems))
     if isinstance(network, Network):
         origins = {node.name: node.name for node in network.graph}
     return inspected(network, origins, tuple(notes))

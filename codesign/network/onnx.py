@@ -59,7 +59,9 @@ def load(
 
 
 def problems(path: Path) -> list[InputError]:
-    """Return all that keeps a model from being imported; `load` raises the first of it.
+    """Return all that keeps a float model from being imported; `load` raises the first of it.
+
+    What `save` wrote is `load`'s to judge.
 
     Raises:
         InputError: the file is damaged, or no ONNX model.
