@@ -156,6 +156,8 @@ def test_products(shape) -> None:
     a, b = integers(1, 2, 3, 4, 5), integers(2, 2, *shape)
     expected = a * b.reshape(2, 3, *(shape[1:] or (1, 1)))
     np.testing.assert_array_equal(both(Multiply(), [a, b], None), expected)
+    with pytest.raises(ValueError, match="was given"):
+        Multiply().output_shape([(4,), (4, 1, 1)])  # every element by every other
     assert Multiply().accumulator_range(
         [Tensor((3, 4, 5), 4, signed=True), Tensor(shape, 3, signed=False)], None
     ) == (-56, 49)

@@ -24,7 +24,7 @@ class Multiply(Op):
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         """Return the first input's shape."""
         left, right = inputs
-        per_channel = right in ((left[0],), (left[0], 1, 1))
+        per_channel = len(left) == 3 and right in ((left[0],), (left[0], 1, 1))
         if left != right and not per_channel:
             raise ValueError(f"a product was given {left} and {right}")
         return left
