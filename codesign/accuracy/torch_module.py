@@ -1,4 +1,4 @@
-"""A graph as torch modules: one learns real weights, one learns through their integers."""
+"""A network as torch modules: one learns real weights, one learns through their integers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from codesign.accuracy.torch_functions import rounded, straight_through
+from codesign.accuracy.torch_operators import look_up, real, sums
 from codesign.network.floats import rectifies
 from codesign.network.fuse import BatchNorm, fuse
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.network import FloatNetwork, FloatParameters, Network
-from codesign.network.op import Op
-from codesign.network.ops.add import Add
-from codesign.network.ops.conv2d import Conv2d
-from codesign.network.ops.dense import Dense
-from codesign.network.ops.pool2d import Pool2d
+from codesign.network.ops.table import Table
 from codesign.network.quantize import quantize
 from codesign.network.scales import Scales, bias_range, weight_range
 
@@ -26,189 +24,190 @@ _EPSILON = 1e-5
 _MOMENTUM = 0.1
 
 
-class FloatModule(nn.Module):
-    """The graph in real numbers, with batch normalisation behind every hidden layer."""
+def random_weights(graph: Graph, generator: torch.Generator) -> FloatNetwork:
+    """Return a graph with weights to learn from: normal, their variance by the inputs.
 
-    def __init__(self, graph: Graph, generator: torch.Generator) -> None:
+    Source: He et al., ICCV 2015, section 2.2.
+    """
+    parameters = {}
+    for node in _learning(graph):
+        shape = node.op.weight_shape
+        assert shape is not None
+        gain = (2.0 if rectifies(node) else 1.0) / np.prod(shape[1:])
+        weights = torch.randn(shape, generator=generator) * float(np.sqrt(gain))
+        parameters[node.name] = FloatParameters(_array(weights), np.zeros(shape[0]))
+    return FloatNetwork(graph, parameters)
+
+
+class _Learned(nn.Module):
+    """What both modules hold: weights and biases of the nodes that learn."""
+
+    def __init__(self, start: FloatNetwork) -> None:
         super().__init__()
-        self.graph = graph
-        self.weights, self.gains, self.offsets = (nn.ParameterDict() for _ in range(3))
-        for node in _learning(graph):
-            shape = node.op.weight_shape
-            assert shape is not None
-            gain = (2.0 if rectifies(node) else 1.0) / np.prod(shape[1:])
-            weights = torch.randn(shape, generator=generator) * float(np.sqrt(gain))
-            self.weights[node.name] = nn.Parameter(weights)
-            self.gains[node.name] = nn.Parameter(torch.ones(shape[0]))
-            self.offsets[node.name] = nn.Parameter(torch.zeros(shape[0]))
-            self.register_buffer(f"mean_{node.name}", torch.zeros(shape[0]))
-            self.register_buffer(f"variance_{node.name}", torch.ones(shape[0]))
+        self.start = start
+        for node in _learning(start.graph):
+            own = start.parameters[node.name]
+            self._learn("weights", node, torch.tensor(own.weights, dtype=torch.float32))
+            self._learn("bias", node, torch.tensor(own.bias, dtype=torch.float32))
+
+    def of(self, kind: str, node: Node) -> nn.Parameter:
+        """Return a node's parameters, such as its "weights"."""
+        return self.get_parameter(f"{kind}_{node.name}")
+
+    def network(self) -> FloatNetwork:
+        """Return the weights that were learned."""
+        parameters = {
+            node.name: FloatParameters(
+                _array(self.of("weights", node)), _array(self.of("bias", node))
+            )
+            for node in _learning(self.start.graph)
+        }
+        return FloatNetwork(self.start.graph, parameters, self.start.clips)
+
+    def _learn(self, kind: str, node: Node, values: Tensor) -> None:
+        self.register_parameter(f"{kind}_{node.name}", nn.Parameter(values))
+
+
+class FloatModule(_Learned):
+    """A network in real numbers: what `execute_floats` computes.
+
+    With `normalises`, batch normalisation stands behind every layer that learns, but for those
+    that answer; it starts as the identity, and `network` fuses it.
+    """
+
+    def __init__(self, start: FloatNetwork, *, normalises: bool = False) -> None:
+        super().__init__(start)
+        hidden = [n for n in _learning(start.graph) if n.name not in start.graph.outputs]
+        self._normalised = {node.name for node in hidden} if normalises else set()
+        for name in self._normalised:
+            node = start.graph[name]
+            channels = len(start.parameters[name].bias)
+            self._learn("gain", node, torch.ones(channels))
+            self.register_buffer(f"mean_{name}", torch.zeros(channels))
+            self.register_buffer(f"variance_{name}", torch.ones(channels))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the scores `[N, classes]` of images `[N, C, H, W]`."""
+        """Return the (first) answer to real images, `[N, classes]`."""
+        return self.values(images)[self.start.graph.outputs[0]].flatten(1)
+
+    def values(self, images: Tensor) -> dict[str, Tensor]:
+        """Return every node's output by name, as `execute_floats` does."""
         values: dict[str, Tensor] = {INPUT: images}
-        for node in self.graph:
+        for node in self.start.graph:
             sources = [values[name] for name in node.inputs]
-            weights = self.weights[node.name] if node.op.has_bias else None
-            answer = _sums(node.op, sources, weights, (1, 1))
-            if isinstance(node.op, Pool2d) and node.op.kind == "average":
-                answer = answer / node.op.window.positions
+            weights = self.of("weights", node) if node.op.has_bias else None
+            answer = real(node.op, sources, weights)
             if node.op.has_bias:
-                answer = self._normalised(node, answer)
-            values[node.name] = functional.relu(answer) if rectifies(node) else answer
-        return values[self.graph.nodes[-1].name]
+                answer = self._finished(node, answer)
+            if rectifies(node):
+                answer = functional.relu(answer)
+            if node.name in self.start.clips:
+                answer = answer.clamp(*self.start.clips[node.name])
+            values[node.name] = answer
+        return values
 
     def network(self) -> FloatNetwork:
         """Return the learned weights, batch normalisation fused."""
-        parameters = {}
-        for node in _learning(self.graph):
-            weights = _array(self.weights[node.name])
-            offset = _array(self.offsets[node.name])
-            parameters[node.name] = FloatParameters(weights, offset)
-            if node.multiplier_bits:
-                bare = FloatParameters(weights, np.zeros(len(weights)))
-                parameters[node.name] = fuse(bare, self._norm(node))
-        return FloatNetwork(self.graph, parameters)
+        learned = super().network()
+        parameters = dict(learned.parameters)
+        for name in self._normalised:
+            weights = parameters[name].weights
+            bare = FloatParameters(weights, np.zeros(len(weights)))
+            parameters[name] = fuse(bare, self._norm(learned.graph[name]))
+        return FloatNetwork(learned.graph, parameters, learned.clips)
 
-    def _normalised(self, node: Node, sums: Tensor) -> Tensor:
-        """Normalise a hidden layer; the scores themselves only get an offset."""
-        offset: Tensor = self.offsets[node.name]
-        if not node.multiplier_bits:
-            return sums + offset
+    def _finished(self, node: Node, answer: Tensor) -> Tensor:
+        """Normalise a hidden layer; others only get a bias."""
+        bias = self.of("bias", node)
+        if node.name not in self._normalised:
+            return answer + _per_channel(bias, answer.ndim)
         mean, variance = self._statistics(node)
-        gain = self.gains[node.name]
-        normalised: Tensor = functional.batch_norm(
-            sums, mean, variance, gain, offset, self.training, _MOMENTUM, _EPSILON
+        return functional.batch_norm(
+            answer, mean, variance, self.of("gain", node), bias, self.training, _MOMENTUM, _EPSILON
         )
-        return normalised
 
     def _statistics(self, node: Node) -> tuple[Tensor, Tensor]:
         return self.get_buffer(f"mean_{node.name}"), self.get_buffer(f"variance_{node.name}")
 
     def _norm(self, node: Node) -> BatchNorm:
         mean, variance = (_array(values) for values in self._statistics(node))
-        gain, offset = _array(self.gains[node.name]), _array(self.offsets[node.name])
+        gain, offset = _array(self.of("gain", node)), _array(self.of("bias", node))
         return BatchNorm(gain, offset, mean, variance, _EPSILON)
 
 
-class IntegerModule(nn.Module):
+class IntegerModule(_Learned):
     """The integers of a quantised network, as a function of real weights.
 
-    Rounding passes gradients straight through, clipping stops them. Scales stay as they are.
+    Rounding passes gradients straight through, clipping stops them, and a table has those of the
+    function that it stands for. Scales stay as they are.
     """
 
-    def __init__(self, floats: FloatNetwork, scales: Scales) -> None:
-        super().__init__()
-        self.graph = floats.graph
+    def __init__(self, start: FloatNetwork, scales: Scales) -> None:
+        super().__init__(start)
         self.scales = scales
-        self.weights, self.biases = nn.ParameterDict(), nn.ParameterDict()
-        for node in _learning(self.graph):
-            own = floats.parameters[node.name]
-            self.weights[node.name] = nn.Parameter(torch.tensor(own.weights, dtype=torch.float32))
-            self.biases[node.name] = nn.Parameter(torch.tensor(own.bias, dtype=torch.float32))
-        self._factors = _factors(quantize(floats, scales))
+        self._typed = quantize(start, scales)
+        self._ratios = _ratios(self._typed)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the real scores `[N, classes]` of real images `[N, C, H, W]`."""
-        last, input_type = self.graph.nodes[-1].name, self.graph.input
-        steps = images / self.scales.tensors[INPUT]
-        values = self._values(_clipped(steps, input_type.low, input_type.high))
-        return values[last] * self.scales.tensors[last]
+        """Return the (first) answer to real images in real numbers, `[N, classes]`."""
+        graph = self._typed.graph
+        steps = rounded(images / self.scales.tensors[INPUT])
+        values = self._values(steps.clamp(graph.input.low, graph.input.high))
+        return values[graph.outputs[0]].flatten(1) * self.scales.tensors[graph.outputs[0]]
 
     @torch.no_grad()
     def integers(self, images: Tensor) -> dict[str, Tensor]:
         """Return every node's integers, exactly those of `Network.execute`.
 
-        Double precision holds every sum: they have fewer than 53 bits.
+        Double precision holds sums, and their products with a multiplier, of up to 53 bits.
         """
         return self._values(images.double())
 
-    def network(self) -> Network:
+    def quantized(self) -> Network:
         """Return the integers that were learned, as the network they define."""
-        parameters = {
-            node.name: FloatParameters(
-                _array(self.weights[node.name]), _array(self.biases[node.name])
-            )
-            for node in _learning(self.graph)
-        }
-        return quantize(FloatNetwork(self.graph, parameters), self.scales)
+        return quantize(self.network(), self.scales)
 
     def _values(self, images: Tensor) -> dict[str, Tensor]:
         values: dict[str, Tensor] = {INPUT: images}
-        for node in self.graph:
+        for node in self._typed.graph:
             sources = [values[name] for name in node.inputs]
-            weights = self._weights(node, images.dtype) if node.op.has_bias else None
-            left, right = self.scales.factors.get(node.name, (1, 1))
-            sums = _sums(node.op, sources, weights, (int(left), int(right)))
+            if isinstance(node.op, Table):
+                values[node.name] = self._looked_up(node, node.op, sources[0])
+                continue
+            answer = sums(node.op, sources, self._weights(node, images.dtype))
             if node.op.has_bias:
-                sums = sums + _per_channel(self._bias(node, images.dtype), sums.ndim)
+                answer = answer + _per_channel(self._bias(node, images.dtype), answer.ndim)
             if node.multiplier_bits:
-                factor = _per_channel(self._factors[node.name].to(images.dtype), sums.ndim)
-                sums = _clipped(sums * factor, node.output.low, node.output.high)
-            values[node.name] = sums
+                ratio = _per_channel(self._ratios[node.name].to(images.dtype), answer.ndim)
+                answer = rounded(answer * ratio).clamp(node.output.low, node.output.high)
+            values[node.name] = answer
         return values
 
-    def _weights(self, node: Node, dtype: torch.dtype) -> Tensor:
-        real = self.weights[node.name].to(dtype)
+    def _looked_up(self, node: Node, op: Table, source: Tensor) -> Tensor:
+        """Return a table's answers, with the gradient of its function."""
+        answers = self._typed.parameters[node.name].weights
+        exact = look_up(op, source, torch.from_numpy(answers).to(source.dtype))
+        steps = [self.scales.tensors[name] for name in (*node.inputs, node.name)]
+        smooth = real(op, [source * steps[0]], None) / steps[1]
+        return straight_through(smooth.clamp(*op.image), exact)
+
+    def _weights(self, node: Node, dtype: torch.dtype) -> Tensor | None:
+        if node.op.rescales:
+            return torch.from_numpy(self.scales.factors[node.name])
+        if not node.op.has_bias:
+            return None
+        own = self.of("weights", node).to(dtype)
         steps = torch.from_numpy(self.scales.weights[node.name]).to(dtype)
-        steps = steps.reshape(-1, *(1,) * (real.ndim - 1))
-        return _clipped(real / steps, *weight_range(node.op.weight_bits))
+        steps = steps.reshape(-1, *(1,) * (own.ndim - 1))
+        return rounded(own / steps).clamp(*weight_range(node.op.weight_bits))
 
     def _bias(self, node: Node, dtype: torch.dtype) -> Tensor:
         unit = torch.from_numpy(self.scales.unit(node)).to(dtype)
-        limits = bias_range(node, self.graph.inputs(node))
-        return _clipped(self.biases[node.name].to(dtype) / unit, *limits)
+        limits = bias_range(node, self.start.graph.inputs(node))
+        return rounded(self.of("bias", node).to(dtype) / unit).clamp(*limits)
 
 
-class _Round(torch.autograd.Function):
-    """Round half to even; the gradient passes as if nothing happened.
-
-    Source: Bengio, Leonard and Courville, arXiv 1308.3432, 2013 (straight-through estimator).
-    """
-
-    @staticmethod
-    def forward(_context: Any, values: Tensor) -> Tensor:
-        return values.round()
-
-    @staticmethod
-    def backward(_context: Any, *gradients: Tensor) -> Tensor:
-        return gradients[0]
-
-
-def _clipped(values: Tensor, low: int, high: int) -> Tensor:
-    rounded: Tensor = _Round.apply(values)  # type: ignore[no-untyped-call]
-    return rounded.clamp(low, high)
-
-
-def _sums(
-    op: Op, sources: list[Tensor], weights: Tensor | None, addition: tuple[int, int]
-) -> Tensor:
-    """Return an operator's accumulators: what `Op.accumulate` does, differentiable."""
-    maps = sources[0]
-    if isinstance(op, Add):
-        return maps * addition[0] + sources[1] * addition[1]
-    if isinstance(op, Dense):
-        assert weights is not None
-        return functional.linear(maps.flatten(1), weights)
-    if not isinstance(op, Conv2d | Pool2d):
-        raise TypeError(f"{type(op).__name__} cannot be trained")
-    top, left, bottom, right = op.window.padding
-    is_max = isinstance(op, Pool2d) and op.kind == "max"
-    kernel, stride = op.window.kernel, op.window.stride
-    if isinstance(op, Conv2d) and (top, left) == (bottom, right):
-        assert weights is not None
-        return functional.conv2d(maps, weights, stride=stride, padding=(top, left))
-    if any(op.window.padding):
-        maps = functional.pad(maps, (left, right, top, bottom), value=-torch.inf if is_max else 0.0)
-    if isinstance(op, Conv2d):
-        assert weights is not None
-        return functional.conv2d(maps, weights, stride=stride)
-    if is_max:
-        return functional.max_pool2d(maps, kernel, stride)
-    return functional.avg_pool2d(maps, kernel, stride, divisor_override=1)
-
-
-def _factors(network: Network) -> Mapping[str, Tensor]:
+def _ratios(network: Network) -> Mapping[str, Tensor]:
     """Return `multiplier / 2**shift` of every requantisation, exact in double precision."""
     return {
         name: torch.from_numpy(np.ldexp(own.multiplier.astype(np.float64), -own.shift))

@@ -1,4 +1,4 @@
-"""The training loop that all evaluators share."""
+"""The training loop that everything shares: from random or given weights, with a teacher or not."""
 
 from __future__ import annotations
 
@@ -11,22 +11,44 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from codesign.accuracy.dataset import Split
-from codesign.accuracy.torch_module import FloatModule
+from codesign.accuracy.torch_module import FloatModule, random_weights
 from codesign.network.graph import Graph
 from codesign.network.network import FloatNetwork
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How long and how fast to learn; `shift` moves training images by up to so many pixels."""
+    """How long and how fast to learn, and how training images vary."""
 
     epochs: int
     batch: int
     learning_rate: float
-    shift: int
+    """The highest of one cycle."""
+    shift: int = 0
+    """Images move by up to so many pixels at random."""
+    flip: bool = False
+    """Whether half of the images, at random, are mirrored left to right."""
 
 
-def train(module: nn.Module, split: Split, recipe: Recipe, generator: torch.Generator) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Distillation:
+    """A network to imitate: its scores at a `temperature` make up `share` of the loss.
+
+    Source: Hinton, Vinyals and Dean, arXiv 1503.02531, 2015, section 2.
+    """
+
+    teacher: FloatNetwork
+    share: float
+    temperature: float
+
+
+def train(
+    module: nn.Module,
+    split: Split,
+    recipe: Recipe,
+    generator: torch.Generator,
+    distillation: Distillation | None = None,
+) -> None:
     """Minimise the cross entropy of a module's scores, in place.
 
     Source: Kingma and Ba, ICLR 2015 (Adam); Smith and Topin, arXiv 1708.07120, 2017 (one cycle).
@@ -38,14 +60,20 @@ def train(module: nn.Module, split: Split, recipe: Recipe, generator: torch.Gene
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, total_steps=recipe.epochs * batches
     )
-    images, labels = _views(split, recipe.shift), torch.from_numpy(split.labels)
+    teacher = FloatModule(distillation.teacher).eval() if distillation else None
+    views, labels = _views(split, recipe.shift), torch.from_numpy(split.labels)
     module.train()
     for _ in range(recipe.epochs):
         order = torch.randperm(len(split), generator=generator)
         for chosen in order.tensor_split(batches):
-            offsets = torch.randint(2 * recipe.shift + 1, (2, len(chosen)), generator=generator)
-            scores = module(images[chosen, :, offsets[0], offsets[1]])
+            images = _varied(views, chosen, recipe, generator)
+            scores = module(images)
             loss = functional.cross_entropy(scores, labels[chosen])
+            if distillation and teacher:
+                with torch.no_grad():
+                    wanted = teacher(images)
+                imitated = _imitation(scores, wanted, distillation.temperature)
+                loss = (1 - distillation.share) * loss + distillation.share * imitated
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -62,9 +90,22 @@ def learn_floats(
 ) -> FloatNetwork:
     """Return the graph with real weights: those of `start`, or else learned from nothing."""
     if start is not None:
-        return FloatNetwork(graph, start.parameters)
-    module = FloatModule(graph, generator)
+        return FloatNetwork(graph, start.parameters, start.clips)
+    module = FloatModule(random_weights(graph, generator), normalises=True)
     train(module, split, recipe, generator)
+    return module.network()
+
+
+def fine_tune(
+    network: FloatNetwork,
+    split: Split,
+    recipe: Recipe,
+    generator: torch.Generator,
+    distillation: Distillation | None = None,
+) -> FloatNetwork:
+    """Return a network, imported or pruned, after more training in real numbers."""
+    module = FloatModule(network)
+    train(module, split, recipe, generator, distillation)
     return module.network()
 
 
@@ -84,3 +125,25 @@ def _views(split: Split, shift: int) -> Tensor:
     rows, columns = split.images.shape[2:]
     padded = functional.pad(torch.from_numpy(split.images), (shift,) * 4)
     return padded.unfold(2, rows, 1).unfold(3, columns, 1)
+
+
+def _varied(views: Tensor, chosen: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Return one view of each of some images, `[chosen, C, H, W]`."""
+    rows, columns = torch.randint(2 * recipe.shift + 1, (2, len(chosen)), generator=generator)
+    images = views[chosen, :, rows, columns]
+    if not recipe.flip:
+        return images
+    mirrored = torch.rand(len(chosen), generator=generator) < 0.5
+    return torch.where(mirrored[:, None, None, None], images.flip(3), images)
+
+
+def _imitation(scores: Tensor, wanted: Tensor, temperature: float) -> Tensor:
+    """Return how far the classes' shares are from those wanted, both softened.
+
+    Gradients shrink by the square of the temperature, which is made up for.
+    """
+    softened, target = (
+        functional.log_softmax(values / temperature, dim=1) for values in (scores, wanted)
+    )
+    divergence = functional.kl_div(softened, target, reduction="batchmean", log_target=True)
+    return divergence * temperature**2

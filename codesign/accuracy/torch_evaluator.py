@@ -1,0 +1,79 @@
+"""What evaluators that train with torch have in common: learn in real numbers, then quantise."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from codesign.accuracy.dataset import Dataset, Split
+from codesign.accuracy.evaluator import Evaluator, Trained, accuracy, check_options, check_task
+from codesign.accuracy.torch_training import Recipe, learn_floats, threads
+from codesign.network.graph import Graph
+from codesign.network.network import FloatNetwork, Network
+from codesign.network.scales import Kind
+
+
+@dataclass(frozen=True)
+class TorchEvaluator(Evaluator):
+    """Trains with batch normalisation, fuses it, and quantises as its members say.
+
+    Weights to start from replace the training.
+    """
+
+    epochs: int = 12
+    batch: int = 64
+    learning_rate: float = 0.02
+    shift: int = 0
+    """Training images move by up to so many pixels at random."""
+    flip: bool = False
+    """Whether half of the training images, at random, are mirrored left to right."""
+    scales: Kind = "power_of_two"
+    calibration: int = 256
+    """Training images that activations' scales are chosen on."""
+    threads: int = 1
+
+    least: ClassVar[Mapping[str, float]] = {
+        "epochs": 1,
+        "batch": 1,
+        "learning_rate": 1e-6,
+        "shift": 0,
+        "calibration": 1,
+        "threads": 1,
+    }
+    """The least value of each option that is a number."""
+
+    def __post_init__(self) -> None:
+        check_options(self, self.least)
+
+    @abstractmethod
+    def quantized(self, floats: FloatNetwork, split: Split, generator: torch.Generator) -> Network:
+        """Return the integers of a trained network.
+
+        Args:
+            floats: the real weights.
+            split: training images, to calibrate with or to learn from.
+            generator: where every random number comes from.
+        """
+
+    def evaluate(
+        self, graph: Graph, dataset: Dataset, seed: int, start: FloatNetwork | None = None
+    ) -> Trained:
+        """Train and quantise a graph."""
+        check_task(graph, dataset, start)
+        began = time.perf_counter()
+        generator = torch.Generator().manual_seed(seed)
+        recipe = self.recipe(self.epochs, self.learning_rate)
+        with threads(self.threads):
+            floats = learn_floats(graph, dataset.train, recipe, generator, start)
+            network = self.quantized(floats, dataset.train, generator)
+        share = accuracy(network, dataset.validation)
+        return Trained(network, floats, share, time.perf_counter() - began)
+
+    def recipe(self, epochs: int, learning_rate: float) -> Recipe:
+        """Return how to learn for some epochs, by the options."""
+        return Recipe(epochs, self.batch, learning_rate, self.shift, self.flip)
