@@ -16,7 +16,7 @@ from codesign.errors import InputError, UnsupportedOperator
 from codesign.network import onnx_file
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.network import FloatNetwork
-from codesign.network.onnx_operators import KNOWN, REMEDIES, apply
+from codesign.network.onnx_operators import KNOWN, QUANTISED, REMEDIES, apply
 from codesign.network.onnx_reader import Layer, Reader, Value
 from codesign.network.ops.pool2d import Pool2d
 from codesign.network.tensor import MAX_BITS, Tensor
@@ -40,6 +40,7 @@ def translate(
     widths: Widths,
     notes: list[str],
     origins: dict[str, str] | None = None,
+    names: dict[str, str] | None = None,
 ) -> FloatNetwork:
     """Return the network of a float model, for a batch of one image.
 
@@ -50,6 +51,8 @@ def translate(
         widths: what the integers are to be.
         notes: receives what is left to the host.
         origins: receives which layer came from which node; without it the notes do.
+        names: receives by every tensor that depends on the images which layer makes it; what is
+            only a view of a layer's output, or a step fused into it, is made by that layer.
 
     Raises:
         InputError: the model is invalid, or has no single image input and output.
@@ -71,6 +74,9 @@ def translate(
     else:
         origins.update({layer.name: layer.origin for layer in layers})
     notes.extend(reader.notes)
+    if names is not None:
+        live = {INPUT, *(layer.name for layer in layers)}
+        names.update({t: v.layer for t, v in reader.values.items() if v.layer in live})
     try:
         graph = _graph(path.stem, reader.image_shape, layers, widths)
     except ValueError as error:
@@ -86,7 +92,7 @@ def check_known(node: onnx.NodeProto, place: str) -> None:
     """
     standard = node.domain in STANDARD_DOMAINS
     operator = node.op_type if standard else f"{node.domain}.{node.op_type}"
-    if operator not in KNOWN:
+    if operator not in (*KNOWN, QUANTISED):
         known = "codesign knows " + ", ".join(sorted(KNOWN))
         remedy = REMEDIES.get(operator, known)
         raise UnsupportedOperator(place, onnx_file.label(node), operator, remedy)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -27,6 +28,12 @@ from codesign.network.windows import Window
 
 ANY_BITS = 8
 """Width of the weights while only real numbers are known; the graph gets the wanted one."""
+
+QUANTISED = "codesign.Quantised"
+"""Says that a layer ends here: its one output is its input, and nothing after it is fused.
+
+What is said to end twice, or `requantises` though others read it as it is, gets a layer of its own.
+"""
 
 _REAL_TYPES = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
@@ -295,6 +302,14 @@ def _identity(step: Step) -> Value:
     return step.same(step.value(0))
 
 
+def _quantised(step: Step) -> Value:
+    value = step.value(0)
+    again = step.attributes.get("requantises", 0) and not value.alone
+    if value.quantised or again:
+        value = step.append("pool", Pool2d("max", Window((1, 1))), (value,))
+    return replace(value, alone=False, quantised=True)
+
+
 def _left_to_host(step: Step) -> Value:
     value = step.value(0)
     step.reader.notes.append(f"{step.node.op_type} '{step.label}' is left to the host")
@@ -319,6 +334,7 @@ OPERATORS: dict[str, Callable[[Step], Value]] = {
     "MaxPool": _max_pool,
     "Pad": _pad,
     "ReduceMean": _reduce_mean,
+    "Quantised": _quantised,
     "Relu": _relu,
     "Reshape": _reshape,
     "Softmax": _left_to_host,
@@ -340,7 +356,7 @@ FOLDED = (
 )
 """Operators computed at once if all their inputs are constant; none makes large from small."""
 
-KNOWN = frozenset([*OPERATORS, *FOLDED, "Shape"])
+KNOWN = frozenset([*OPERATORS, *FOLDED, "Shape"]) - {"Quantised"}
 
 _VIEWS = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 

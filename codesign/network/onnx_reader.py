@@ -45,6 +45,8 @@ class Value:
     shape: Shape
     alone: bool
     left_to_host: bool = False
+    quantised: bool = False
+    """Whether the layer has been said to end here."""
 
 
 @dataclass(slots=True)
