@@ -12,6 +12,7 @@ from codesign.network import onnx_file
 from codesign.network.network import FloatNetwork, Network
 from codesign.network.onnx_export import export
 from codesign.network.onnx_import import Widths, translate
+from codesign.network.onnx_quantised import is_quantised, translate_quantised
 from codesign.network.onnx_restore import is_export, restore
 from codesign.network.onnx_survey import survey
 
@@ -34,7 +35,10 @@ def load(
     notes: list[str] | None = None,
     origins: dict[str, str] | None = None,
 ) -> Network | FloatNetwork:
-    """Read what `save` wrote as a `Network`, any other model as a `FloatNetwork`.
+    """Read a quantised model as a `Network`, any other one as a `FloatNetwork`.
+
+    What `save` wrote gives the identical network; QDQ, QOperator and QONNX models of others give
+    the integers that they define.
 
     Args:
         path: the ONNX file.
@@ -54,6 +58,8 @@ def load(
     if is_export(model):
         onnx_file.check(model, str(path))
         return restore(model, str(path), told)
+    if is_quantised(model):
+        return translate_quantised(model, path, told, origins)
     widths = Widths(weight_bits, activation_bits, input_signed)
     return translate(model, path, widths, told, origins)
 
@@ -67,4 +73,12 @@ def problems(path: Path) -> list[InputError]:
         InputError: the file is damaged, or no ONNX model.
     """
     model = onnx_file.read(path)
-    return [] if is_export(model) else survey(model, path)
+    if is_export(model):
+        return []
+    if not is_quantised(model):
+        return survey(model, path)
+    try:
+        translate_quantised(model, path, [], {})
+    except InputError as error:
+        return [error]
+    return []

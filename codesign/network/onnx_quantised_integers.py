@@ -58,8 +58,10 @@ class _Sums:
     unit: NDArray[Any]
 
 
-def integer_network(network: FloatNetwork, said: Said, place: str, notes: list[str]) -> Network:
-    """Return the network of integers.
+def integer_network(
+    network: FloatNetwork, said: Said, place: str, notes: list[str]
+) -> tuple[Network, dict[str, str]]:
+    """Return the network of integers, and the nodes that hold what another one held before.
 
     Args:
         network: what is computed between quantisers, in real numbers.
@@ -80,7 +82,7 @@ def integer_network(network: FloatNetwork, said: Said, place: str, notes: list[s
         except ValueError as error:
             label = said.labels.get(node.name, node.name)
             raise InputError(place, f"'{label}' {error}", REMEDY) from error
-    return builder.network()
+    return builder.network(), builder.renamed
 
 
 class _Builder:
