@@ -7,20 +7,31 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
+from random_networks import random_images, random_network
 from torch.nn import functional
 
 from codesign.errors import InputError
+from codesign.network.calibrations.entropy import Entropy
+from codesign.network.calibrations.min_max import MinMax
+from codesign.network.calibrations.mse import Mse
+from codesign.network.calibrations.percentile import Percentile
 from codesign.network.families.convnet import Convnet
-from codesign.network.floats import execute_floats, predict_floats, rectifies
+from codesign.network.floats import answer_floats, execute_floats, predict_floats, rectifies
 from codesign.network.graph import Graph, Node
 from codesign.network.network import FloatNetwork, FloatParameters, accumulator_bits
 from codesign.network.ops.add import Add
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.ops.dense import Dense
 from codesign.network.ops.pool2d import Pool2d
-from codesign.network.quantize import post_training
-from codesign.network.scales import MULTIPLIER_BITS, joining_factors, weight_range
-from codesign.network.serialize import from_json, to_json
+from codesign.network.quantize import post_training, quantize
+from codesign.network.scales import (
+    MULTIPLIER_BITS,
+    Method,
+    choose_scales,
+    joining_factors,
+    weight_range,
+)
+from codesign.network.serialize import digest, from_json, to_json
 from codesign.network.tensor import Tensor
 from codesign.network.windows import Window
 
@@ -203,6 +214,75 @@ def test_dead_channels_and_dead_layers_are_quantised_too(kind):
         values = quantized.execute(quantized.quantize_input(images))
         assert not values[name][:, ::2].any()
     assert not values[name].any()
+
+
+METHODS = {
+    "min_max": Method(MinMax()),
+    "percentile": Method(Percentile(99.0)),
+    "entropy": Method(Entropy()),
+    "all": Method(Mse(), per_channel=False, equalise=True, correct_bias=True),
+}
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_operator_at_every_width_keeps_its_meaning(kind, method):
+    errors = []
+    for seed in range(30):
+        network = random_network(seed)
+        images = random_images(network, seed, 8)
+        quantized = post_training(network, images, kind, method)
+        assert quantized.graph.outputs == network.graph.outputs
+        scores = quantized.answer(quantized.quantize_input(images)) * quantized.scales["scores"]
+        wanted = answer_floats(network, images)["scores"]
+        errors.append(((scores - wanted) ** 2).mean() / (wanted**2).mean())
+    # widths are anything from 2 to 8 bits
+    assert np.median(errors) < 0.05
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("gain", [1e-30, 1e-8, 1e8, 1e30])
+def test_huge_and_tiny_weights_keep_their_meaning(gain, kind, method):
+    for seed in range(4):
+        network, images = network_of(seed)
+        wide = widened(network, 8)
+        name = network.graph.nodes[0].name
+        own = network.parameters[name]
+        scaled = FloatParameters(own.weights * gain, own.bias * gain)
+        wide = FloatNetwork(wide.graph, {**network.parameters, name: scaled})
+        quantized = post_training(wide, images[:1], kind, method)
+        last = wide.graph.nodes[-1].name
+        scores = quantized.answer(quantized.quantize_input(images[:1])) * quantized.scales[last]
+        wanted = answer_floats(wide, images[:1])[last]
+        assert ((scores - wanted) ** 2).mean() < 0.05 * (wanted**2).mean()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_image_of_zeros_is_enough(kind):
+    for seed in range(6):
+        network, images = network_of(seed)
+        quantized = post_training(network, np.zeros_like(images[:1]), kind)
+        quantized.execute(quantized.quantize_input(images))
+
+
+def test_equal_weight_scales_need_a_shift_alone():
+    network, images = network_of(0)
+    per_tensor = post_training(network, images, "multiplier", Method(per_channel=False))
+    for node in per_tensor.graph:
+        own = per_tensor.parameters[node.name]
+        if own.multiplier is not None:
+            assert (own.multiplier == own.multiplier[0]).all()
+    exact = quantize(network, choose_scales(network, images, "power_of_two"))
+    scales = replace(choose_scales(network, images, "power_of_two"), multiplier_bits=16)
+    assert digest(quantize(network, scales)) == digest(exact)
+
+
+def test_files_keep_weights_narrow():
+    network, images = network_of(0)
+    quantized = from_json(to_json(post_training(network, images)))
+    for own in quantized.parameters.values():
+        assert own.weights is None or own.weights.dtype == np.int8
 
 
 def test_an_unknown_kind_of_scales_names_the_right_one():

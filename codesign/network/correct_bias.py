@@ -18,7 +18,7 @@ from codesign.network.network import FloatNetwork, Network, accumulator_bits, fi
 from codesign.network.op import Exact, exact_type
 from codesign.network.scales import Scales
 
-_ELEMENTS = 1 << 26
+_ELEMENTS = 1 << 25
 
 
 def correct_bias(
@@ -38,7 +38,7 @@ def correct_bias(
     largest = max(graph.input.elements, *(node.output.elements for node in graph))
     images = images[:: -(-len(images) * largest // _ELEMENTS)]
     integers: dict[str, Exact] = {INPUT: quantised.quantize_input(images)}
-    reals: dict[str, Floats] = {INPUT: images.astype(np.float32)}
+    reals: dict[str, Floats] = {INPUT: images.astype(np.float64)}
     parameters = dict(network.parameters)
     unread = Counter(name for node in graph for name in node.inputs)
     for node, rounded in zip(graph, quantised.graph, strict=True):

@@ -15,6 +15,7 @@ from codesign.network.op import Reals
 Floats = Reals
 
 _BATCH_ELEMENTS = 1 << 23
+_HELD_ELEMENTS = 1 << 25
 _BATCH_IMAGES = 256
 
 
@@ -69,10 +70,13 @@ def predict_floats(network: FloatNetwork, images: NDArray[np.floating]) -> NDArr
     return np.concatenate(classes)
 
 
-def batches(graph: Graph, images: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
-    """Yield some images at a time: as many as keep every tensor in some megabytes."""
-    largest = max(graph.input.elements, *(node.output.elements for node in graph))
-    count = min(max(1, _BATCH_ELEMENTS // largest), _BATCH_IMAGES)
+def batches(
+    graph: Graph, images: NDArray[np.floating], holds_all: bool = False
+) -> Iterator[NDArray[np.floating]]:
+    """Yield some images at a time: as many as keep a tensor, or all of them, within bounds."""
+    elements = [graph.input.elements, *(node.output.elements for node in graph)]
+    most = _HELD_ELEMENTS // sum(elements) if holds_all else _BATCH_ELEMENTS // max(elements)
+    count = min(max(1, most), _BATCH_IMAGES)
     for start in range(0, len(images), count):
         yield images[start : start + count]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ BINS = 4080
 """Bins on either side of zero: 16 x 255, so that grey levels lie in the middle of theirs."""
 
 _SMALLEST_SINGLE = 1e-30
+_LARGEST_SINGLE = 1e30
 _SMALLEST = 1e-200
 """Largest magnitudes below it count as zero: their reciprocals are no numbers."""
 
@@ -61,11 +63,9 @@ def observe(network: FloatNetwork, images: NDArray[np.floating]) -> dict[str, Hi
     """
     if not len(images):
         raise InputError(network.graph.name, "was given no images to calibrate on")
-    dtype: DTypeLike = np.float32
-    ranges = _ranges(network, images, dtype)
-    reaches = [max(-low, high) for low, high in ranges.values()]
-    if not all(_SMALLEST_SINGLE < reach < np.inf for reach in reaches):
-        dtype = np.float64
+    ranges = _ranges(network, images, np.float32)
+    dtype = _enough(max(-low, high) for low, high in ranges.values())
+    if dtype is np.float64:
         ranges = _ranges(network, images, dtype)
     for name, extremes in ranges.items():
         if not np.isfinite(extremes).all():
@@ -76,6 +76,16 @@ def observe(network: FloatNetwork, images: NDArray[np.floating]) -> dict[str, Hi
         for name, values in walk_floats(network, batch, dtype):
             np.add(seen[name].counts, _counted(values, seen[name].width), out=seen[name].counts)
     return seen
+
+
+def float_type(seen: Iterable[Histogram]) -> DTypeLike:
+    """Return the narrowest type in which such values can be computed."""
+    return _enough(max(-histogram.low, histogram.high) for histogram in seen)
+
+
+def _enough(reaches: Iterable[float]) -> DTypeLike:
+    is_single = all(_SMALLEST_SINGLE < reach < _LARGEST_SINGLE for reach in reaches)
+    return np.float32 if is_single else np.float64
 
 
 def _ranges(

@@ -7,22 +7,15 @@ it from the start that costs nothing, and where they are powers of two apart it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import inf
 
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.ops.concat import Concat
 from codesign.network.ops.table import Table
 
-_FINEST_SHARE = 2.0**-10
-"""No step is finer than that of what it is joined with by more: eight bits are then below it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leader:
-    """A tensor takes `share` times the step that was chosen for `name`."""
-
-    name: str
-    share: float = 1.0
+_WORTHWHILE = 4.0
+"""A part of a concatenation that others read as well gives up two bits for a common step."""
 
 
 def is_free(node: Node) -> bool:
@@ -55,12 +48,13 @@ def families(graph: Graph) -> dict[str, str]:
     return {name: family[maker] for name, maker in made_by.items()}
 
 
-def leaders(graph: Graph, wanted: Mapping[str, float]) -> dict[str, Leader]:
-    """Return who decides the step of each tensor: itself, or one that it is joined with.
+def leaders(graph: Graph, wanted: Mapping[str, float]) -> dict[str, str]:
+    """Return the tensor that decides the step of each tensor: itself, or one it is joined with.
 
-    A step finer than that of the other summand adds nothing to the sum; only a tensor that
-    others read, too, keeps it. The parts of a concatenation, and what it makes, have one step if
-    they have equally many bits. A tensor that is always zero takes the step of what it meets.
+    In a sum, a step finer than that of the other summand is of no use but to others who read the
+    tensor. The parts of a concatenation, and what it makes, have one step if they have equally
+    many bits and none that others read is much finer. A tensor that is always zero takes the step
+    of what it meets.
 
     Args:
         graph: the network.
@@ -68,32 +62,32 @@ def leaders(graph: Graph, wanted: Mapping[str, float]) -> dict[str, Leader]:
             always zero are not in it.
     """
     meetings = _meetings(graph)
-    chosen = {name: Leader(name) for name in wanted}
+    chosen = {name: name for name in wanted}
 
-    def step(leader: Leader) -> float:
-        return wanted[leader.name] * leader.share
+    def step(name: str) -> float:
+        return wanted[chosen[name]]
 
-    before: dict[str, Leader] = {}
+    before: dict[str, str] = {}
     while chosen != before:
         before = dict(chosen)
         for meeting in meetings:
-            known = [chosen[name] for name in meeting.tensors if name in chosen]
-            for name in meeting.free if known else ():
+            known = [name for name in meeting.tensors if name in chosen]
+            for name, slack in meeting.slack.items() if known else ():
                 first = max(known, key=step)
-                if name not in meeting.equal and name in chosen:
-                    first = replace(first, share=first.share * _FINEST_SHARE)
-                if name not in chosen or step(first) > step(chosen[name]):
-                    chosen[name] = first
+                if name not in chosen or step(name) < step(first) <= step(name) * slack:
+                    chosen[name] = chosen[first]
     return chosen
 
 
 @dataclass(frozen=True, slots=True)
 class _Meeting:
-    """Tensors that meet in one join; some can have any step, and some of these have one."""
+    """Tensors that meet in one join, and those that can have any step.
+
+    `slack` says how much coarser a free one may get to have that of the others.
+    """
 
     tensors: tuple[str, ...]
-    free: tuple[str, ...]
-    equal: tuple[str, ...]
+    slack: Mapping[str, float]
 
 
 def _meetings(graph: Graph) -> list[_Meeting]:
@@ -101,17 +95,33 @@ def _meetings(graph: Graph) -> list[_Meeting]:
     only_joined = _read_by_joins_alone(graph, made_by)
     found = []
     for node in graph:
-        if not node.op.rescales:
-            continue
-        tensors = [made_by[name] for name in node.inputs]
-        equal = [name for name in tensors if name in only_joined]
+        tensors = tuple(made_by[name] for name in node.inputs)
         if isinstance(node.op, Concat):
-            bits = graph.tensor(tensors[0]).bits
-            tensors.append(node.name)
-            equal = [name for name in tensors if graph.tensor(name).bits == bits]
-        free = [name for name in tensors if name != INPUT and is_free(graph[name])]
-        found.append(_Meeting(tuple(tensors), tuple(free), tuple(equal)))
+            found += _meetings_of_parts(graph, node, tensors, only_joined)
+        elif node.op.rescales:
+            free = [name for name in tensors if _decides(graph, name)]
+            slack = {name: inf if name in only_joined else 1.0 for name in free}
+            found.append(_Meeting(tensors, slack))
     return found
+
+
+def _meetings_of_parts(
+    graph: Graph, node: Node, parts: tuple[str, ...], only_joined: set[str]
+) -> list[_Meeting]:
+    """Return the parts of a concatenation, and what it makes, by their bits."""
+    tensors = (*parts, node.name)
+    # what is requantised loses the finer steps of its parts anyway
+    lost = {node.name} | only_joined if is_free(node) else set()
+    slack = {n: inf if n in lost else _WORTHWHILE for n in tensors if _decides(graph, n)}
+    groups = []
+    for bits in {graph.tensor(name).bits for name in tensors}:
+        alike = tuple(name for name in tensors if graph.tensor(name).bits == bits)
+        groups.append(_Meeting(alike, {n: slack[n] for n in alike if n in slack}))
+    return groups
+
+
+def _decides(graph: Graph, name: str) -> bool:
+    return name != INPUT and is_free(graph[name])
 
 
 def _read_by_joins_alone(graph: Graph, made_by: Mapping[str, str]) -> set[str]:

@@ -144,6 +144,8 @@ def _with_derived_widths(node: Node, inputs: Sequence[Tensor], own: Parameters) 
     bits, output = signed_bits(low, high), node.output
     if not node.multiplier_bits and node.op.has_bias:
         output = replace(output, bits=bits)
-    elif not node.multiplier_bits and not output.low <= low <= high <= output.high:
-        output = Tensor(output.shape, bits if low < 0 else bits - 1, low < 0, (low, high))
+    elif not node.multiplier_bits and node.op.rescales:
+        least, most = node.op.accumulator_range(inputs, None)
+        width = signed_bits(least, most) - (least >= 0)
+        output = Tensor(output.shape, width, least < 0, (least, most))
     return replace(node, accumulator_bits=bits, output=output)

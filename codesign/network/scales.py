@@ -120,22 +120,30 @@ def choose_scales(
         sources = [scales.tensors[name] for name in node.inputs]
         if node.op.has_bias:
             own, split = network.parameters[node.name], has_channel_scales(node, kind, method)
-            room = own.bias / (sources[0] * bias_range(node, graph.inputs(node))[1])
-            found = weight_steps(node, own.weights, base, split)
-            scales.weights[node.name] = _with_room(found, room, base, split)
+            limit = bias_range(node, graph.inputs(node))[1] / (2 if method.correct_bias else 1)
+            found = weight_steps(own.weights, node.op.weight_bits, base, split)
+            found = _with_room(found, own.bias / (sources[0] * limit), base, split)
+            if not found.any():
+                # nothing is computed, with any step: the sums can have that of the output
+                free = is_free(node)
+                found += (steps.choose(node.name, 1.0, 0.0) if free else 1.0) / sources[0]
+            scales.weights[node.name] = found
         if node.op.rescales:
             scales.factors[node.name] = joining_factors(sources, node.op.weight_bits)
-        unit = float(scales.unit(node).max())
-        if not is_free(node):
-            scales.tensors[node.name] = steps.fix(node.name, unit)
-        elif not node.multiplier_bits:
-            scales.tensors[node.name] = steps.choose(node.name, unit, 0.0)
-        else:
-            # a shift to the right cannot make steps finer than those of the sums, nor can a
-            # multiplier make them finer by more than its bits
-            least, powers = unit / (1 << (bits - 1)), None if base is None else unit
-            scales.tensors[node.name] = steps.choose(node.name, unit, least, powers)
+        scales.tensors[node.name] = _output_step(node, float(scales.unit(node).max()), steps, kind)
     return scales
+
+
+def _output_step(node: Node, unit: float, steps: TensorSteps, kind: Kind) -> float:
+    """Return the step of what a node makes of sums of (at most) that unit."""
+    if not is_free(node):
+        return steps.fix(node.name, unit)
+    if not node.multiplier_bits:
+        return steps.choose(node.name, unit, 0.0)
+    # a shift to the right cannot make steps finer than those of the sums, nor can a multiplier
+    # make them finer by more than its bits
+    least = unit / (1 << (MULTIPLIER_BITS[kind] - 1))
+    return steps.choose(node.name, unit, least, unit if kind == "power_of_two" else None)
 
 
 def has_channel_scales(node: Node, kind: Kind, method: Method) -> bool:
@@ -143,17 +151,17 @@ def has_channel_scales(node: Node, kind: Kind, method: Method) -> bool:
     return kind == "multiplier" and method.per_channel and node.multiplier_bits > 0
 
 
-def weight_steps(node: Node, weights: Floats, base: float | None, split: bool) -> Floats:
+def weight_steps(weights: Floats, bits: int, base: float | None, split: bool) -> Floats:
     """Return the step of each output channel's weights of least squared error, `[outputs]`.
 
     Args:
-        node: a layer.
-        weights: its real weights, `[outputs, ...]`.
+        weights: a layer's real weights, `[outputs, ...]`.
+        bits: those of one integer weight.
         base: steps are powers of two times that; None permits any.
         split: whether channels have steps of their own.
     """
     rows = weights.reshape(len(weights) if split else 1, -1)
-    steps = best_steps(rows, *weight_range(node.op.weight_bits), base)
+    steps = best_steps(rows, *weight_range(bits), base)
     return np.broadcast_to(steps, (len(weights),)).copy()
 
 
@@ -166,13 +174,15 @@ def _with_room(steps: Floats, room: Floats, base: float | None, split: bool) -> 
             negative.
         base: steps are powers of two times that; None permits any.
         split: whether channels have steps of their own.
+
+    Returns:
+        `[outputs]`; all 0 if there is neither weight nor bias.
     """
     found = np.maximum(steps, np.abs(room))
     if base is not None and found.max() > 0:
         found = np.ldexp(base, np.ceil(np.log2(found.max(keepdims=True) / base)).astype(np.int64))
     # a channel of weights near zero still needs a multiplier of some bits
-    found = np.maximum(found, found.max() * (_SMALLEST_CHANNEL if split else 1.0))
-    return np.where(found > 0, found, 1.0)
+    return np.maximum(found, found.max() * (_SMALLEST_CHANNEL if split else 1.0))
 
 
 def joining_factors(scales: Sequence[float], bits: int) -> Integers:

@@ -48,10 +48,9 @@ class TensorSteps:
             least: no smaller step is possible.
             base: the step has to be a power of two times that.
         """
-        leader = self._leaders.get(name)
         base = base or self._bases.get(self._families[name], self._base)
-        step = unit if leader is None else leader.share * self._step(leader.name, base)
-        return self.fix(name, max(step, least))
+        leader = self._leaders.get(name)
+        return self.fix(name, max(unit if leader is None else self._step(leader, base), least))
 
     def fix(self, name: str, step: float) -> float:
         """Take note of, and return, a step that follows from others."""

@@ -63,9 +63,10 @@ class Concat(Op):
         return np.concatenate(inputs, axis=1)
 
     def unit(self, sources: Sequence[float], weights: NDArray[Any] | None) -> Reals:
-        """One step of an input, divided by its weight."""
+        """One step of an input, divided by its weight; the coarsest one's is the most exact."""
         assert weights is not None
-        return np.array([sources[0] / int(weights[0])])
+        coarsest = int(np.argmax(sources))
+        return np.array([sources[coarsest] / int(weights[coarsest])])
 
     @property
     def weight_shape(self) -> Shape:
