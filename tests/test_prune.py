@@ -217,6 +217,11 @@ def test_the_least_important_leave_and_the_greediest_share_counts():
     kept = np.sort(np.argsort(relative)[2:]).tolist()
     for shares in ({"first": 0.5}, {"second": 0.5}, {"first": 0.25, "second": 0.74}, 0.5):
         assert prune(network, shares).parameters["first"].bias.tolist() == kept
+    loud = dict(network.parameters)
+    loud["second"] = replace(loud["second"], weights=100 * loud["second"].weights)
+    louder = replace(network, parameters=loud)
+    assert prune(louder, {"first": 0.5}).parameters["first"].bias.tolist() == kept
+    assert kept != np.sort(np.argsort(norms["second"])[2:]).tolist()
     given = {"first": np.array([1.0, 4, 3, 2])}
     assert prune(network, {"first": 0.5}, given).parameters["second"].bias.tolist() == [1, 2]
     assert len(prune(network, {"other": 0.67}).parameters["other"].bias) == 1
