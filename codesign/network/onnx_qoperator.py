@@ -19,6 +19,7 @@ from onnx import helper, numpy_helper
 
 from codesign.errors import InputError, UnsupportedOperator
 from codesign.network import onnx_file
+from codesign.network.onnx_quantised_types import DAMAGE
 
 MICROSOFT = "com.microsoft"
 
@@ -66,7 +67,7 @@ class _Rewriter:
         if node.op_type in REWRITES:
             try:
                 REWRITES[node.op_type](_Operator(self, node))
-            except (IndexError, ValueError) as error:
+            except DAMAGE as error:
                 label = onnx_file.label(node)
                 problem = f"node '{label}' ({node.op_type}): {error}"
                 raise InputError(self.place, problem, "export the model again") from error

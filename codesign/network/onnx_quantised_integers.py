@@ -35,6 +35,7 @@ MAX_BITS = 16
 _SAME = 1e-6
 _WHOLE = 1e-3
 """How far from an integer a bias may be that was an integer in single precision."""
+_LARGEST_BIAS = 2.0**52
 _NEGATIVE = (-1, 0)
 _ONE = np.ones(1, np.int64)
 
@@ -87,7 +88,10 @@ def integer_network(
         except ValueError as error:
             label = said.labels.get(node.name, node.name)
             raise InputError(place, f"'{label}' {error}", REMEDY) from error
-    return builder.network(), builder.renamed
+    try:
+        return builder.network(), builder.renamed
+    except ValueError as error:
+        raise InputError(place, f"cannot be mapped ({error})") from error
 
 
 class _Builder:
@@ -282,6 +286,8 @@ class _Builder:
             return _Sums(node.op, Parameters(), unit if len(sources) == 1 else single)
         layer = self._layer(node, sources[0])
         whole = np.rint(layer.bias)
+        if not np.abs(whole).max() < _LARGEST_BIAS:
+            raise ValueError("has a bias beyond all sums")
         near = np.abs(layer.bias - whole) < _WHOLE
         bias = np.where(near | (not floors), whole, np.floor(layer.bias)).astype(np.int64)
         low, high = int(layer.weights.min()), int(layer.weights.max())

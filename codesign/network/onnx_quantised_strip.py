@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from codesign.errors import InputError, UnsupportedOperator
 from codesign.network import onnx_file, onnx_qonnx_import
 from codesign.network.onnx_quantised_types import (
+    DAMAGE,
     DOMAIN,
     QUANTISED,
     RANGES,
@@ -68,7 +69,7 @@ def strip(model: onnx.ModelProto, place: str) -> Stripped:
     for node in model.graph.node:
         try:
             stripper.read(node)
-        except ValueError as error:
+        except DAMAGE as error:
             label = onnx_file.label(node)
             problem = f"node '{label}' ({node.op_type}): {error}"
             raise InputError(place, problem, "quantise every tensor by constant scales") from error

@@ -33,6 +33,9 @@ RANGES: Mapping[int, tuple[int, int]] = {
 }
 """Smallest and largest integer of each ONNX type that holds quantised numbers."""
 
+DAMAGE = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What reading a node raises whose inputs or attributes are missing, or of another type."""
+
 Kind = Literal["round", "sign", "truncate"]
 
 

@@ -81,6 +81,9 @@ def from_steps(real: FloatParameters, steps: Steps, source: float) -> Layer:
     gains = np.abs(rows).max(axis=1) / nominal
     unchanged = (steps.largest == 0) | (gains == 0) | (np.abs(gains - 1) < _SAME)
     scale = steps.scale * np.where(unchanged, 1.0, gains)
+    live = (steps.largest > 0) & (gains > 0)
+    if live.any():  # the scale of a channel without weights is anything, and would cost bits
+        scale = np.clip(scale, scale[live].min(), scale[live].max())
     quotients = real.weights / scale.reshape(-1, *(1,) * (real.weights.ndim - 1))
     integers = np.rint(quotients)
     if np.abs(quotients - integers).max() > _EXACT:
