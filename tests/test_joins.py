@@ -143,6 +143,13 @@ def test_what_is_small_beside_its_partner_does_not_break_the_sum(kind, gain):
     quantised(network_of(nodes, {"left": 1.0, "right": gain}), kind)
 
 
+@pytest.mark.parametrize("order", [("left", "right"), ("right", "left")])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_summand_beyond_any_factor_does_not_distort_the_other(kind, order):
+    nodes = [conv("left"), conv("right", "left"), Node("sum", Add(5), order, MAP)]
+    quantised(network_of(nodes, {"left": 1.0, "right": 1e30}), kind)
+
+
 def test_leaders_follow_through_chains_of_joins():
     first = Node("first", Add(5), ("a", "b"), MAP)
     second = Node("second", Add(5), ("first", "c"), MAP)
