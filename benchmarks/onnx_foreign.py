@@ -1,9 +1,11 @@
 """Models that `onnxruntime.quantization` wrote, as networks: python -m benchmarks.onnx_foreign.
 
 For every small network of `tests/foreign_models.py` and every form of quantisation: imported or
-refused, and how many integers are those of ONNX Runtime. "as written": every quantised tensor,
-nothing fused. "fused": the answer, with ONNX Runtime's optimiser on, which is what runs by
-default. Products of unsigned and signed bytes are exact in both (session.x64quantprecision).
+refused, and how many integers of all quantised tensors are those of ONNX Runtime, with the largest
+difference. "fused": with its optimiser, which makes integer kernels of what stands between
+quantisers; that is what runs by default, and what the bar asks of. "as written": without it, in
+single precision, where a sum next to a half may fall to the other side. Products of unsigned and
+signed bytes are exact (session.x64quantprecision).
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ def compared(
     try:
         found = agreement(model, network, tensors, optimised, count)
     except NoKernel:
-        return "ORT cannot run it", True
+        return "ORT has no kernel", True
     met = found.share >= BAR and found.largest <= 1
     return f"{found.share:9.4%} {found.largest:2d}", met
 
@@ -60,7 +62,7 @@ def main() -> None:
                     continue
                 cells = [compared(model, network, tensors, fused, count) for fused in (False, True)]
                 tally["imported"] += 1
-                tally["missed"] += not all(met for _, met in cells)
+                tally["missed"] += not cells[1][1]
                 print(f"{name:16}{form!s:52}" + "".join(f"{cell:>20}" for cell, _ in cells))
     print(
         f"{tally['imported']} imported, {tally['refused']} refused; of the imported ones "

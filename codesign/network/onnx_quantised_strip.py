@@ -7,7 +7,7 @@ exactly what their integers stand for.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -57,6 +57,9 @@ PASSING = frozenset(
 )
 """Operators that hand integers on as they are."""
 
+ENDINGS = ("ArgMax", "LogSoftmax", "Softmax")
+"""Operators that are left to the host, with all that follows."""
+
 
 def strip(model: onnx.ModelProto, place: str) -> Stripped:
     """Return the float model behind a model of quantise and dequantise steps, or of QONNX.
@@ -96,7 +99,12 @@ class _Stripper:
         self.answers: dict[str, str] = {}
         """What the one quantiser of a tensor of floats makes."""
         self.nodes: list[onnx.NodeProto] = []
-        self.uses = Counter(name for node in model.graph.node for name in node.input)
+        self.left: set[str] = set()
+        """Tensors that the host computes: what follows the end of the network."""
+        self.readers: dict[str, list[str]] = defaultdict(list)
+        for node in model.graph.node:
+            for name in node.input:
+                self.readers[name].append(node.op_type)
         self.found = Stripped(onnx.ModelProto())
 
     def read(self, node: onnx.NodeProto) -> None:
@@ -171,11 +179,18 @@ class _Stripper:
         known = sources.pop() if len(sources) == 1 else None
         if known is not None and node.op_type in PASSING:
             self.exact.update(dict.fromkeys(node.output, known))
-        elif known is not None and node.op_type == "Relu" and self.uses[node.output[0]] > 1:
+        elif known is not None and node.op_type == "Relu":
             self._rectify(kept, known)
+        if node.op_type in ENDINGS or not self.left.isdisjoint(computed):
+            self.left.update(node.output)
 
     def _rectify(self, node: onnx.NodeProto, known: Quantiser) -> None:
-        """Note that integers without their negatives are integers still."""
+        """Note that integers without their negatives are integers still.
+
+        If they are quantised at once, that quantiser is the one to keep.
+        """
+        if self.readers[node.output[0]] in (["QuantizeLinear"], ["Quant"]):
+            return
         rectified = replace(known, low=max(known.low, known.zero))
         output = node.output[0]
         node.output[0] = f"{output}.rectified"
@@ -279,6 +294,9 @@ class _Stripper:
             return
         if node.input[0] not in self.stored:
             raise ValueError(f"'{node.input[0]}' is not quantised")
+        if name in self.left:
+            self.renamed[output] = name
+            return
         if name in self.inputs:
             self._quantise(name, output, quantiser)
             return
@@ -290,7 +308,7 @@ class _Stripper:
     def _quantise(self, name: str, output: str, quantiser: Quantiser) -> None:
         """Note that a tensor is quantised, and give the answer its new name."""
         known = self.exact.get(name)
-        if known is not None and quantiser.keeps(known):
+        if name in self.left or (known is not None and quantiser.keeps(known)):
             self.renamed[output] = name
             return
         before = self.answers.setdefault(name, output)
