@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import accuracy, fit, pricing, run, search
+from benchmarks import accuracy, fit, precision, pricing, run, search
 
 Row = tuple[str, str, str, bool]
 """What is measured, its bar, what was measured, and whether that reaches the bar."""
@@ -24,7 +24,7 @@ def main() -> None:
     rows = [*default_run(found), *engines()]
     if not quick:
         sys.argv[1:] = []
-        for benchmark in (pricing, fit, accuracy, search):
+        for benchmark in (pricing, fit, accuracy, precision, search):
             print()
             benchmark.main()
     print("\nnumbers to reach")
