@@ -182,7 +182,8 @@ def _with_room(steps: Floats, room: Floats, base: float | None, split: bool) -> 
     if base is not None and found.max() > 0:
         found = np.ldexp(base, np.ceil(np.log2(found.max(keepdims=True) / base)).astype(np.int64))
     # a channel of weights near zero still needs a multiplier of some bits
-    return np.maximum(found, found.max() * (_SMALLEST_CHANNEL if split else 1.0))
+    common: Floats = np.maximum(found, found.max() * (_SMALLEST_CHANNEL if split else 1.0))
+    return common
 
 
 def joining_factors(scales: Sequence[float], bits: int) -> Integers:
