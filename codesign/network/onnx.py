@@ -7,23 +7,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from codesign.errors import InputError
+from codesign.errors import InputError, nearest
 from codesign.network import onnx_file
 from codesign.network.network import FloatNetwork, Network
-from codesign.network.onnx_export import export
 from codesign.network.onnx_import import Widths, translate
 from codesign.network.onnx_quantised import is_quantised, translate_quantised
-from codesign.network.onnx_restore import is_export, restore
+from codesign.network.onnx_restore import WRITERS, is_export, restore
 from codesign.network.onnx_survey import survey
 
 
-def save(network: Network, path: Path) -> None:
-    """Write an integer network as a QDQ model; `load` gives back the identical network.
+def save(network: Network, path: Path, form: str = "qdq") -> None:
+    """Write an integer network; `load` gives back the identical network.
+
+    Args:
+        network: what to write.
+        path: the file.
+        form: `qdq` (quantise and dequantise steps, which any runtime knows) or `qonnx`.
 
     Raises:
-        InputError: the file cannot be written, or ONNX has no integers of a needed width.
+        InputError: the file cannot be written, ONNX has no integers of a needed width, or there
+            is no such form.
     """
-    onnx_file.write(export(network), path)
+    if form not in WRITERS:
+        raise InputError("form", f"there is no '{form}'", nearest(form, WRITERS))
+    onnx_file.write(WRITERS[form](network).model(), path)
 
 
 def load(

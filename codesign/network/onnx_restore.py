@@ -1,4 +1,4 @@
-"""Reading back what `codesign.network.onnx_export` wrote, bit for bit.
+"""Reading back what `onnx_export` and `onnx_qonnx` wrote, bit for bit.
 
 One of the `onnx*` modules of this package, the only ones that know onnx.
 
@@ -10,6 +10,7 @@ file has to say the same: so a description never overrules the graph that ONNX w
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,11 @@ from onnx import numpy_helper
 from codesign.errors import InputError
 from codesign.network import serialize
 from codesign.network.network import Network
-from codesign.network.onnx_export import DIGEST_KEY, NETWORK_KEY, STORED, export
+from codesign.network.onnx_export import DIGEST_KEY, FORM_KEY, NETWORK_KEY, Writer
+from codesign.network.onnx_qonnx import QonnxWriter
+
+WRITERS: Mapping[str, type[Writer]] = {writer.form: writer for writer in (Writer, QonnxWriter)}
+"""By the form of the export."""
 
 REMEDY = "export the network again, or import its float model"
 
@@ -39,20 +44,39 @@ def restore(model: onnx.ModelProto, place: str, notes: list[str]) -> Network:
         InputError: the graph is not (or no longer) what the description says.
     """
     properties = _properties(model)
+    write = WRITERS.get(properties.get(FORM_KEY, "qdq"))
+    if write is None:
+        raise InputError(place, f"is an export of form '{properties[FORM_KEY]}'", REMEDY)
     try:
         constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
         described = json.loads(properties[NETWORK_KEY])
         for entry in described["nodes"]:
-            for key in STORED.get(entry["op"], ()):
-                stored = constants[f"{entry['name']}.{key}.q"]
+            for key in write.stored.get(entry["op"], ()):
+                stored = _integers(constants, f"{entry['name']}.{key}", entry)
                 entry["parameters"][key] = serialize.encode(stored)
         network = serialize.from_json(described)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise InputError(place, f"is a damaged export ({error})", REMEDY) from error
-    _compare(export(network), model, place)
+    _compare(write(network).model(), model, place)
     if serialize.digest(network) != properties.get(DIGEST_KEY):
         notes.append("weights or biases were changed after the export; the changed ones are used")
     return network
+
+
+def _integers(
+    constants: Mapping[str, NDArray[Any]], name: str, entry: Mapping[str, Any]
+) -> NDArray[np.int64]:
+    """Return the integers of a stored parameter, which QONNX holds as reals."""
+    stored = constants[f"{name}.q"]
+    if stored.dtype.kind == "f":
+        scale = constants[f"{entry['name']}.q.scale" if entry["op"] == "Table" else f"{name}.scale"]
+        steps = np.rint(stored.astype(np.float64) / scale)
+        if not np.isfinite(steps).all() or np.abs(steps).max(initial=0) >= 1 << 31:
+            raise ValueError(f"'{name}.q' holds no steps of its scale")
+        stored = steps.astype(np.int64)
+    if entry["op"] == "Table":
+        stored = stored.reshape(entry["attributes"]["channels"], -1)
+    return stored
 
 
 def _compare(expected: onnx.ModelProto, model: onnx.ModelProto, place: str) -> None:
