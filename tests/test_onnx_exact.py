@@ -77,24 +77,42 @@ def test_reference_networks_are_exact(name: str, kind: Kind) -> None:
     assert alone.largest <= 1
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_others_read_the_qonnx_form_as_the_same_integers(seed: int, tmp_path: Path) -> None:
-    """Without our own description the file is anybody's, and goes the way of foreign models."""
-    network, images = quantised(seed, "power_of_two")
-    model = export_qonnx(network)
-    del model.metadata_props[:]
-    path = tmp_path / "foreign.onnx"
-    onnx.save(model, path)
+def _has_no_tables(seed: int) -> bool:
+    return not any("table" in node.name for node in random_network(seed).graph)
+
+
+def _loaded(path: Path) -> Network | FloatNetwork | InputError:
     try:
-        loaded = load(path)
+        return load(path)
     except InputError as error:
-        pytest.skip(f"refused by name: {error.problem}")
-    assert isinstance(loaded, Network)
-    scale = network.scales["input"] / loaded.scales["input"]
-    np.testing.assert_array_equal(
-        loaded.answer(images) * loaded.scales[loaded.graph.outputs[0]] * scale,
-        network.answer(images) * network.scales[network.graph.outputs[0]],
-    )
+        return error
+
+
+def test_others_read_the_qonnx_form_as_the_same_integers(tmp_path: Path) -> None:
+    """Without our own description the file is anybody's, and goes the way of foreign models.
+
+    A table is written by its integers, and an average with a scale of its own by a factor: only
+    the description says what these are.
+    """
+    read = 0
+    for seed in filter(_has_no_tables, range(600)):
+        network, images = quantised(seed, "power_of_two")
+        model = export_qonnx(network)
+        del model.metadata_props[:]
+        path = tmp_path / "foreign.onnx"
+        onnx.save(model, path)
+        loaded = _loaded(path)
+        if isinstance(loaded, InputError):
+            assert loaded.problem.startswith("computes nothing") or "makes reals" in loaded.problem
+            continue
+        assert isinstance(loaded, Network)
+        scale = network.scales["input"] / loaded.scales["input"]
+        np.testing.assert_array_equal(
+            loaded.answer(images) * loaded.scales[loaded.graph.outputs[0]] * scale,
+            network.answer(images) * network.scales[network.graph.outputs[0]],
+        )
+        read += 1
+    assert read >= 8
 
 
 def test_a_table_that_was_changed_is_read_as_it_is_now(tmp_path: Path) -> None:

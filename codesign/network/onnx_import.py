@@ -2,27 +2,38 @@
 
 One of the `onnx*` modules of this package, the only ones that know onnx. A first pass here
 reads node by node (`codesign.network.onnx_operators`) and collects layers
-(`codesign.network.onnx_reader`), a second one turns those that the output needs into a graph.
+(`codesign.network.onnx_reader`), a second one turns those that the outputs need into a graph.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
 
-from codesign.errors import InputError, UnsupportedOperator
+from codesign.errors import InputError
 from codesign.network import onnx_file
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.network import FloatNetwork
-from codesign.network.onnx_operators import KNOWN, QUANTISED, REMEDIES, apply
-from codesign.network.onnx_reader import Layer, Reader, Value
-from codesign.network.ops.pool2d import Pool2d
+from codesign.network.onnx_operators import apply, check_known
+from codesign.network.onnx_patterns import recognised
+from codesign.network.onnx_reader import Reader
+from codesign.network.onnx_values import Layer, Value
+from codesign.network.ops.table import Table
 from codesign.network.tensor import MAX_BITS, Tensor
 
 INPUT_BITS = 8
-STANDARD_DOMAINS = ("", "ai.onnx")
+FACTOR_BITS = 8
+"""Bits of the factors that bring the inputs of a join to one scale; quantising narrows them."""
+
+OLDEST_OPSET = 7
+"""Operators of earlier sets mean other things."""
+
+_RELU = (0.0, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +56,9 @@ def translate(
     """Return the network of a float model, for a batch of one image.
 
     Args:
-        model: a float model; dropout, casts and reshapes that only flatten vanish, batch
-            normalisation is fused, a rectifier becomes an unsigned output.
+        model: a float model; what only changes shapes vanishes, constants are folded, batch
+            normalisation and arithmetic with constants become a part of layers where that is
+            exact, a rectifier becomes an unsigned output.
         path: where it was read, for messages and as the network's name.
         widths: what the integers are to be.
         notes: receives what is left to the host.
@@ -55,125 +67,157 @@ def translate(
             only a view of a layer's output, or a step fused into it, is made by that layer.
 
     Raises:
-        InputError: the model is invalid, or has no single image input and output.
+        InputError: the model is invalid, or has no single image input.
         UnsupportedOperator: an operator, or a form of it, that codesign lacks.
     """
-    place = str(path)
+    reader = opened(model, str(path), input_signed=widths.input_signed)
+    for node in reader.nodes:
+        apply(reader, node)
+    answers = _answers(model, reader)
+    layers = _named(_live(reader.layers, {answer.layer for answer in answers.values()}))
+    outputs = _outputs(answers, layers, reader)
+    told = {layer.name: layer.origin for layer in layers.values()}
+    if origins is None:
+        notes.append(", ".join(f"{name} is '{origin}'" for name, origin in told.items()))
+    else:
+        origins.update(told)
+    notes.extend(reader.notes)
+    called = {INPUT: INPUT} | {key: layer.name for key, layer in layers.items()}
+    if names is not None:
+        made = reader.values.items()
+        names.update({t: called[v.layer] for t, v in made if v.layer in called})
+    images = Tensor(reader.image_shape, INPUT_BITS, widths.input_signed)
+    try:
+        graph = _Grapher(called, outputs, widths).graph(path.stem, images, layers.values())
+    except ValueError as error:
+        raise InputError(str(path), f"cannot be mapped ({error})") from error
+    parameters = {x.name: x.parameters for x in layers.values() if x.parameters is not None}
+    clips = {x.name: x.bounds for x in layers.values() if _clips(x)}
+    return FloatNetwork(graph, parameters, clips)
+
+
+def opened(model: onnx.ModelProto, place: str, *, input_signed: bool) -> Reader:
+    """Return a reader for a model that is valid, and of known operators.
+
+    Raises:
+        InputError: the model is invalid, or has no single image input.
+        UnsupportedOperator: an operator that codesign does not know at all.
+    """
     for node in model.graph.node:  # before the checker complains of something else
         check_known(node, place)
     onnx_file.check(model, place)
-    reader = Reader(model, place, images(model, place), widths.input_signed)
-    for node in model.graph.node:
-        apply(reader, node)
-    answer = _answer(model, reader)
-    layers = _live(reader.layers, answer.layer)
-    if not layers:
-        raise InputError(place, "computes nothing of its input", "a network needs a layer")
-    if origins is None:
-        notes.append(", ".join(f"{layer.name} is '{layer.origin}'" for layer in layers))
-    else:
-        origins.update({layer.name: layer.origin for layer in layers})
-    notes.extend(reader.notes)
-    if names is not None:
-        live = {INPUT, *(layer.name for layer in layers)}
-        names.update({t: v.layer for t, v in reader.values.items() if v.layer in live})
-    try:
-        graph = _graph(path.stem, reader.image_shape, layers, widths)
-    except ValueError as error:
-        raise InputError(place, f"cannot be mapped ({error})") from error
-    return FloatNetwork(graph, {x.name: x.parameters for x in layers if x.parameters})
+    for opset in model.opset_import:
+        if not opset.domain and opset.version < OLDEST_OPSET:
+            problem = f"is of operator set {opset.version}; {OLDEST_OPSET} is the oldest"
+            raise InputError(place, problem, "convert it with onnx.version_converter")
+    return Reader(model, recognised(model), place, input_signed=input_signed)
 
 
-def check_known(node: onnx.NodeProto, place: str) -> None:
-    """Refuse an operator that codesign does not know at all.
-
-    Raises:
-        UnsupportedOperator: with what would help.
-    """
-    standard = node.domain in STANDARD_DOMAINS
-    operator = node.op_type if standard else f"{node.domain}.{node.op_type}"
-    if operator not in (*KNOWN, QUANTISED):
-        known = "codesign knows " + ", ".join(sorted(KNOWN))
-        remedy = REMEDIES.get(operator, known)
-        raise UnsupportedOperator(place, onnx_file.label(node), operator, remedy)
-
-
-def images(model: onnx.ModelProto, place: str) -> tuple[str, Value]:
-    """Return the name and value of the model's one input, with a free batch fixed to 1.
-
-    Raises:
-        InputError: there is not one, or its size is not known.
-    """
-    constants = {tensor.name for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in constants]
-    if len(inputs) != 1:
-        names = [value.name for value in inputs]
-        raise InputError(place, f"has {len(inputs)} inputs {names}", "codesign maps one image")
-    name, kind = inputs[0].name, inputs[0].type.tensor_type
-    if len(kind.shape.dim) not in (2, 4):
-        problem = f"input '{name}' has {len(kind.shape.dim)} dimensions"
-        raise InputError(place, problem, "images are N x C x H x W or N x features")
-    extents = []
-    for axis, dimension in enumerate(kind.shape.dim):
-        extent = dimension.dim_value
-        if extent < 1 and axis:
-            said = f" ('{dimension.dim_param}')" if dimension.dim_param else ""
-            problem = f"input '{name}': dimension {axis}{said} is dynamic"
-            raise InputError(place, problem, "export the model with a fixed image size")
-        extents.append(max(1, extent))
-    return name, Value(INPUT, tuple(extents), alone=True)
+def _answers(model: onnx.ModelProto, reader: Reader) -> dict[str, Value]:
+    """Return what the model's outputs hold."""
+    answers = {}
+    for output in model.graph.output:
+        answer = reader.values.get(output.name)
+        if answer is None:
+            problem = f"output '{output.name}' does not depend on the input"
+            raise InputError(reader.place, problem)
+        if answer.layer == INPUT:
+            problem = f"computes nothing of its input for '{output.name}'"
+            raise InputError(reader.place, problem, "a network needs a layer")
+        if answer.padding is not None:
+            problem = f"output '{output.name}' ends with a padding"
+            raise InputError(reader.place, problem, "end the model before it")
+        if answer.places is not None:
+            order = " x ".join(map(str, answer.shape[1:]))
+            reader.notes.append(
+                f"'{output.name}' lists its elements in another order, as {order}; the network "
+                f"answers channels first"
+            )
+        answers[output.name] = answer
+    return answers
 
 
-def _answer(model: onnx.ModelProto, reader: Reader) -> Value:
-    outputs = [value.name for value in model.graph.output]
-    if len(outputs) != 1:
-        problem = f"has {len(outputs)} outputs {outputs}"
-        raise InputError(reader.place, problem, "codesign maps one")
-    answer = reader.values.get(outputs[0])
-    if answer is None:
-        raise InputError(reader.place, f"output '{outputs[0]}' does not depend on the input")
-    return answer
-
-
-def _live(layers: dict[str, Layer], last: str) -> list[Layer]:
-    """Return the layers that the output needs, in order."""
-    needed = {last}
+def _live(layers: dict[str, Layer], needed: set[str]) -> dict[str, Layer]:
+    """Return the layers that the outputs need, in order."""
     for layer in reversed(layers.values()):
         if layer.name in needed:
             needed.update(source.layer for source in layer.sources)
-    return [layer for layer in layers.values() if layer.name in needed]
+    return {key: layer for key, layer in layers.items() if key in needed}
 
 
-def _graph(name: str, images: tuple[int, ...], layers: list[Layer], widths: Widths) -> Graph:
-    known = {INPUT: Tensor(images, INPUT_BITS, widths.input_signed)}
-    nodes: list[Node] = []
-    for layer in layers:
-        sources = [known[value.layer] for value in layer.sources]
+def _named(layers: Mapping[str, Layer]) -> dict[str, Layer]:
+    """Return the layers with names that count every kind from 0."""
+    kinds: Counter[str] = Counter()
+    named = {}
+    for key, layer in layers.items():
+        kind = key.partition(" ")[0]
+        named[key] = replace(layer, name=f"{kind}{kinds[kind]}")
+        kinds[kind] += 1
+    return named
+
+
+def _outputs(
+    answers: Mapping[str, Value], layers: Mapping[str, Layer], reader: Reader
+) -> tuple[str, ...]:
+    """Return the layers that answer; what several outputs hold is one answer."""
+    found: dict[str, str] = {}
+    for output, answer in answers.items():
+        first = found.setdefault(layers[answer.layer].name, output)
+        if first != output:
+            reader.notes.append(f"'{output}' is the same answer as '{first}'")
+    return tuple(found)
+
+
+def _clips(layer: Layer) -> bool:
+    """Whether a layer has bounds that an unsigned, requantised output does not say."""
+    return layer.is_bounded and (layer.bounds != _RELU or isinstance(layer.op, Table))
+
+
+class _Grapher:
+    """Turns layers into nodes with integer types."""
+
+    def __init__(self, called: Mapping[str, str], outputs: tuple[str, ...], widths: Widths) -> None:
+        self.called = called
+        self.outputs = outputs
+        self.widths = widths
+        self.known: dict[str, Tensor] = {}
+
+    def graph(self, name: str, images: Tensor, layers: Iterable[Layer]) -> Graph:
+        """Return the graph; an answer of sums is as wide as they turn out to be.
+
+        Raises:
+            ValueError: the layers do not fit each other, or their sums are too wide.
+        """
+        self.known = {INPUT: images}
+        layers = list(layers)
+        read = {source.layer for layer in layers for source in layer.sources}
+        ends = {self.called[key] for key in self.called.keys() - read}
+        nodes = [self._node(layer, layer.name in ends) for layer in layers]
+        rough = Graph(name, images, tuple(nodes), self.outputs)
+        fitted = [
+            replace(node, output=replace(node.output, bits=node.accumulator_bits))
+            if node.output.bits == MAX_BITS
+            else node
+            for node in rough
+        ]
+        return replace(rough, nodes=tuple(fitted))
+
+    def _node(self, layer: Layer, ends: bool) -> Node:
+        """Return the node of a layer; one that ends the network may answer its sums."""
         op = layer.op
-        if op.weight_shape is not None:
-            op = replace(op, bits=widths.weight_bits)  # type: ignore[type-var]
-        passes = isinstance(op, Pool2d) and op.kind == "max"
-        final = layer is layers[-1] and op.has_bias and not layer.rectified
-        node = Node(
-            name=layer.name,
-            op=op,
-            inputs=tuple(value.layer for value in layer.sources),
-            output=_output(layer, sources, MAX_BITS if final else widths.activation_bits),
-            multiplier_bits=0 if passes or final else 1,
-        )
-        nodes.append(node)
-        known[layer.name] = node.output
-    graph = Graph(name, known[INPUT], tuple(nodes))
-    last = graph.nodes[-1]
-    if last.output.bits == MAX_BITS:  # the answer is as wide as the sums turn out to be
-        last = replace(last, output=replace(last.output, bits=last.accumulator_bits))
-    return replace(graph, nodes=(*graph.nodes[:-1], last))
-
-
-def _output(layer: Layer, sources: list[Tensor], bits: int) -> Tensor:
-    shape = layer.op.output_shape([tensor.shape for tensor in sources])
-    if not isinstance(layer.op, Pool2d):
-        return Tensor(shape, bits, signed=not layer.rectified)
-    if layer.op.kind == "max":
-        return replace(sources[0], shape=shape)
-    return Tensor(shape, bits, signed=sources[0].signed and not layer.rectified)
+        inputs = tuple(self.called[source.layer] for source in layer.sources)
+        sources = [self.known[name] for name in inputs]
+        if op.has_bias:
+            op = replace(op, bits=self.widths.weight_bits)  # type: ignore[type-var]
+        elif op.rescales:
+            op = replace(op, bits=FACTOR_BITS)  # type: ignore[type-var]
+        sums = ends and op.has_bias and not layer.is_bounded
+        bits = MAX_BITS if sums else self.widths.activation_bits
+        output = Tensor(layer.shape, bits, signed=layer.signed)
+        copies = op.passes and not layer.is_bounded
+        if copies:
+            output = replace(sources[0], shape=layer.shape)
+        self.known[layer.name] = output
+        scaled = not (copies or sums or isinstance(op, Table))
+        op = op.typed(sources, output)
+        return Node(layer.name, op, inputs, output, multiplier_bits=1 if scaled else 0)

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from codesign.errors import InputError, UnsupportedOperator
 from codesign.network import onnx_file, onnx_qonnx_import
+from codesign.network.onnx_quantised_clips import Clip, clip
 from codesign.network.onnx_quantised_types import (
     DAMAGE,
     DOMAIN,
@@ -36,26 +37,15 @@ QUANTISERS = ("QuantizeLinear", "DequantizeLinear")
 
 PASSING = frozenset(
     [
-        "ArgMax",
-        "Concat",
-        "Dropout",
-        "Flatten",
-        "GlobalMaxPool",
-        "Identity",
-        "MaxPool",
-        "Pad",
-        "Reshape",
-        "Resize",
-        "Shape",
-        "Slice",
-        "Split",
-        "Squeeze",
-        "Transpose",
-        "Unsqueeze",
+        *("ArgMax", "Concat", "Dropout", "Flatten", "GlobalMaxPool", "Identity", "MaxPool", "Pad"),
+        *("Reshape", "Resize", "Shape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"),
         "Upsample",
     ]
 )
 """Operators that hand integers on as they are."""
+
+VIEWS = ("Reshape", "Transpose")
+"""Operators that give dequantised weights another form."""
 
 ENDINGS = ("ArgMax", "LogSoftmax", "Softmax")
 """Operators that are left to the host, with all that follows."""
@@ -99,6 +89,8 @@ class _Stripper:
         self.answers: dict[str, str] = {}
         """What the one quantiser of a tensor of floats makes."""
         self.nodes: list[onnx.NodeProto] = []
+        self.clips: dict[str, Clip] = {}
+        """Clipped tensors that only a quantiser reads, which then has narrower bounds."""
         self.left: set[str] = set()
         """Tensors that the host computes: what follows the end of the network."""
         self.readers: dict[str, list[str]] = defaultdict(list)
@@ -121,7 +113,9 @@ class _Stripper:
         elif standard and node.op_type == "Identity" and node.input[0] in self.constants:
             self.constants[node.output[0]] = self.constants[node.input[0]]
             self._keep(node)
-        else:
+        elif standard and node.op_type in VIEWS and node.input[0] in self.found.constants:
+            self._view(node)
+        elif not (standard and node.op_type == "Clip" and self._joins_quantiser(node)):
             self._keep(node)
 
     def finished(self) -> Stripped:
@@ -169,10 +163,10 @@ class _Stripper:
         if integers:
             self._check_passing(node, integers)
             self.stored.update(name for name in node.output if name)
-            if node.op_type == "Pad":
-                self._check_pad(kept)
         for index, name in enumerate(node.input):
             kept.input[index] = self.renamed.get(name, name)
+        if integers and node.op_type == "Pad":
+            self._check_pad(kept)
         self.nodes.append(kept)
         computed = [name for name in kept.input if name and not self._constant(name)]
         sources = {self.exact.get(name) for name in computed}
@@ -189,12 +183,28 @@ class _Stripper:
 
         If they are quantised at once, that quantiser is the one to keep.
         """
-        if self.readers[node.output[0]] in (["QuantizeLinear"], ["Quant"]):
+        if self._only_quantised(node.output[0]):
             return
         rectified = replace(known, low=max(known.low, known.zero))
         output = node.output[0]
         node.output[0] = f"{output}.rectified"
         self._quantise(node.output[0], output, rectified)
+
+    def _only_quantised(self, name: str) -> bool:
+        """Whether one quantiser reads a tensor, and nothing else does."""
+        answers = {value.name for value in self.source.graph.output}
+        once = self.readers[name] in (["QuantizeLinear"], ["Quant"], ["IntQuant"])
+        return once and name not in answers
+
+    def _joins_quantiser(self, node: onnx.NodeProto) -> bool:
+        """Return whether a quantiser takes a Clip in, which is noted."""
+        if self._constant(node.input[0]) or not self._only_quantised(node.output[0]):
+            return False
+        found = clip(node, lambda name: self._array(name) if self._constant(name) else None)
+        if found is not None:
+            tensor = self.renamed.get(found.tensor, found.tensor)
+            self.clips[node.output[0]] = replace(found, tensor=tensor)
+        return found is not None
 
     def _check_passing(self, node: onnx.NodeProto, integers: list[str]) -> None:
         if node.op_type not in PASSING:
@@ -210,6 +220,16 @@ class _Stripper:
             self._refuse(node, "of integers with other than the zero point", "pad with real zeros")
         if len(node.input) > 2:
             node.input[2] = ""
+
+    def _view(self, node: onnx.NodeProto) -> None:
+        """Give quantised weights another form; their scales stay one per tensor or channel."""
+        stored = self.found.constants[node.input[0]]
+        if node.op_type == "Transpose":
+            axes = onnx_file.attributes(node).get("perm")
+            viewed = stored.transposed(range(stored.integers.ndim)[::-1] if axes is None else axes)
+        else:
+            viewed = stored.reshaped(self._array(node.input[1]).tolist())
+        self.found.constants[node.output[0]] = viewed
 
     def _note_constant(self, node: onnx.NodeProto) -> None:
         for attribute in node.attribute:
@@ -307,6 +327,9 @@ class _Stripper:
 
     def _quantise(self, name: str, output: str, quantiser: Quantiser) -> None:
         """Note that a tensor is quantised, and give the answer its new name."""
+        if name in self.clips and quantiser.kind == "round":
+            clipped = self.clips[name]
+            name, quantiser = clipped.tensor, clipped.narrowed(quantiser)
         known = self.exact.get(name)
         if name in self.left or (known is not None and quantiser.keeps(known)):
             self.renamed[output] = name
@@ -356,7 +379,7 @@ class _Stripper:
         readers.update(value.name for value in self.source.graph.output)
         for node in self.nodes:
             name = node.input[0] if node.op_type == QUANTISED else ""
-            if readers[name] > 1 and name not in self.exact:
+            if name and readers[name] > 1 and name not in self.exact:
                 problem = f"'{name}' is read quantised and in floats"
                 remedy = "quantise it once, for all that read it"
                 raise InputError(self.place, problem, remedy)

@@ -5,7 +5,7 @@ One of the `onnx*` modules of this package, the only ones that know onnx.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -87,6 +87,30 @@ class Stored:
             extents[self.axis] = len(self.scale)
         product: Reals = self.integers * self.scale.reshape(extents)
         return product
+
+    def transposed(self, axes: Sequence[int]) -> Stored:
+        """Return it with its axes in another order.
+
+        Raises:
+            ValueError: these are not its axes.
+        """
+        axes = [axis % max(1, self.integers.ndim) for axis in axes]
+        return Stored(self.integers.transpose(axes), self.scale, axes.index(self.axis))
+
+    def reshaped(self, shape: Sequence[int]) -> Stored:
+        """Return it in another shape, an extent of 0 being the one it has.
+
+        Raises:
+            ValueError: it has other elements, or scales that no axis of the shape has.
+        """
+        kept = [*self.integers.shape, *(0 for _ in shape)]
+        integers = self.integers.reshape([n or kept[axis] for axis, n in enumerate(shape)])
+        if not self.scale.ndim:
+            return Stored(integers, self.scale, 0)
+        before = self.integers.shape[: self.axis + 1]
+        if integers.shape[: self.axis + 1] != before:
+            raise ValueError("its scales, one per channel, are torn apart")
+        return Stored(integers, self.scale, self.axis)
 
 
 @dataclass(frozen=True, slots=True)

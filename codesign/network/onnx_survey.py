@@ -14,9 +14,10 @@ from onnx import shape_inference
 from codesign.errors import InputError
 from codesign.network import onnx_file
 from codesign.network.network import FloatParameters
-from codesign.network.onnx_import import Widths, check_known, images, translate
-from codesign.network.onnx_operators import ANY_BITS, apply
-from codesign.network.onnx_reader import Layer, Reader, Value
+from codesign.network.onnx_import import Widths, translate
+from codesign.network.onnx_operators import apply, check_known
+from codesign.network.onnx_reader import ANY_BITS, Reader
+from codesign.network.onnx_values import Layer, Value
 from codesign.network.op import Shape
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.windows import Window
@@ -47,7 +48,8 @@ class _Survey:
     def __init__(self, model: onnx.ModelProto, place: str) -> None:
         self.model = model
         self.place = place
-        self.reader = Reader(model, place, images(model, place), _WIDTHS.input_signed)
+        nodes = list(model.graph.node)
+        self.reader = Reader(model, nodes, place, input_signed=_WIDTHS.input_signed)
         self.shapes = _inferred(model)
         self.unknown: set[str] = set()
 
