@@ -172,11 +172,19 @@ def modules() -> dict[str, nn.Module]:
     return made
 
 
-def images(count: int, seed: int = 0) -> np.ndarray:
-    """Return smooth random images within 0..1, `count x 3 x 16 x 16`."""
+def images(count: int, seed: int = 0, shape: tuple[int, ...] = SHAPE) -> np.ndarray:
+    """Return smooth random images within 0..1, `count x shape`; what is no map is not smooth."""
     rng = np.random.default_rng(seed)
-    coarse = rng.uniform(0, 1, (count, SHAPE[0], 4, 4)).repeat(4, 2).repeat(4, 3)
+    coarse = rng.uniform(0, 1, (count, *shape[:1], *(-(-extent // 4) for extent in shape[1:])))
+    for axis, extent in enumerate(shape[1:], start=2):
+        coarse = coarse.repeat(4, axis).take(range(extent), axis)
     return np.clip(coarse + rng.normal(0, 0.1, coarse.shape), 0, 1).astype(np.float32)
+
+
+def image_shape(model: onnx.ModelProto) -> tuple[int, ...]:
+    """Return the shape of a model's one image."""
+    dimensions = model.graph.input[0].type.tensor_type.shape.dim
+    return tuple(dimension.dim_value for dimension in dimensions)[1:]
 
 
 @dataclass(frozen=True)
@@ -213,8 +221,10 @@ TYPES = {"u8": QuantType.QUInt8, "s8": QuantType.QInt8, "s4": QuantType.QInt4}
 class Images(CalibrationDataReader):
     """Hands calibration images out one by one."""
 
-    def __init__(self, name: str) -> None:
-        self._feeds = iter([{name: image[None]} for image in images(24, seed=1)])
+    def __init__(self, source: Path) -> None:
+        model = onnx.load(source, load_external_data=False)
+        name, shape = model.graph.input[0].name, image_shape(model)
+        self._feeds = iter([{name: image[None]} for image in images(24, 1, shape)])
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self._feeds, None)
@@ -258,7 +268,7 @@ def quantised(
         quantize_static(
             str(source),
             str(path),
-            Images("image"),
+            Images(source),
             quant_format=QuantFormat[form.format],
             per_channel=form.per_channel,
             activation_type=TYPES[form.activations],
@@ -342,17 +352,19 @@ def agreement(
     zeros = zero_points(model)
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
-    names = [name for name in zeros if name in tensors]
-    watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    pixels = network.quantize_input(images(count, seed=5))
-    batch = (pixels * network.scales[INPUT]).astype(np.float32)
+    inside = [tensor for tensor in zeros if tensor in tensors]
+    watched.graph.output.extend(onnx.ValueInfoProto(name=tensor) for tensor in inside)
+    name, shape = model.graph.input[0].name, image_shape(model)
+    batch = images(count, 5, shape).reshape(count, *network.graph.input.shape)
+    pixels = network.quantize_input(batch)
+    exact = (pixels * network.scales[INPUT]).astype(np.float32).reshape(count, *shape)
     running = session(watched, optimised)
-    runs = [running.run(None, {"image": image[None]}) for image in batch]
+    runs = [running.run(None, {name: image[None]}) for image in exact]
     answers, *inner = (np.concatenate(parts) for parts in zip(*runs, strict=True))
     values = network.execute(pixels)
     pairs = [
-        (values[tensors[name]], theirs.astype(np.int64) - zeros[name])
-        for name, theirs in zip(names, inner, strict=True)
+        (values[tensors[tensor]], theirs.astype(np.int64) - zeros[tensor])
+        for tensor, theirs in zip(inside, inner, strict=True)
     ]
     if not any(node.op_type.endswith("Softmax") for node in model.graph.node):
         output = network.graph.outputs[0]
