@@ -82,7 +82,7 @@ def trained_through(network: FloatNetwork, dataset: Dataset) -> Network:
         shift=RECIPE.shift,
         flip=RECIPE.flip,
         scales="multiplier",
-        calibration=CALIBRATION,
+        calibration_images=CALIBRATION,
         distill=0.7,
         threads=THREADS,
     )

@@ -44,7 +44,7 @@ class Target:
             self.board,
             fastest,
             self.objective,
-            longest_interval=self._longest_interval(fastest),
+            longest_interval=self.longest_interval(fastest),
             budget=self.tightened,
         )
         if self.objective != "resources" or not answer.feasible:
@@ -54,13 +54,13 @@ class Target:
 
     def _slowest_clock(self, interval: int) -> float:
         """Return the slowest clock at which a design of this interval [cycles] keeps the rate."""
-        rated = self._longest_interval(1.0) is not None
+        rated = self.longest_interval(1.0) is not None
         if not rated or any(c.name == "latency_s" for c in self.constraints):
             return max(self.clocks_hz)
-        enough = [c for c in self.clocks_hz if interval <= (self._longest_interval(c) or 0)]
+        enough = [c for c in self.clocks_hz if interval <= (self.longest_interval(c) or 0)]
         return min(enough, default=max(self.clocks_hz))
 
-    def _longest_interval(self, clock_hz: float) -> int | None:
+    def longest_interval(self, clock_hz: float) -> int | None:
         """Return the cycles between images that "fps>=" and "interval_s<=" leave, if any."""
         seconds = [
             1 / c.bound if c.name == "fps" else c.bound

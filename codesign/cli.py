@@ -199,12 +199,12 @@ def inspect(model: str, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model")
 @click.argument("changes", nargs=-1, metavar="[KEY=VALUE | QUANTITY>=BOUND]...")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @_reported
-def estimate(model: Path, changes: tuple[str, ...], as_json: bool) -> None:
-    """Price an ONNX model on its best hardware, without any search or training.
+def estimate(model: str, changes: tuple[str, ...], as_json: bool) -> None:
+    """Price an ONNX file or reference network on its best hardware, without search or training.
 
     \b
     codesign estimate model.onnx board=pynq_z2

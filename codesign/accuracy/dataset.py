@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +15,16 @@ SPLIT_SEED = 20240229
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Split:
-    """Images `float32 [N, C, H, W]` within 0..1 and their classes `int64 [N]`.
-
-    A vector of features is an image of one pixel, `[N, features, 1, 1]`.
-    """
+class Labelled:
+    """Images `float32 [N, ...]` and their classes `int64 [N]`."""
 
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        if self.images.ndim != 4 or self.images.dtype != np.float32:
+        if self.images.ndim < 2 or self.images.dtype != np.float32:
             raise ValueError(
-                f"images are float32 [N, C, H, W], not {self.images.dtype} {self.images.shape}"
+                f"images are float32 [N, ...], not {self.images.dtype} {self.images.shape}"
             )
         if self.labels.shape != (len(self.images),) or self.labels.dtype != np.int64:
             raise ValueError(
@@ -36,8 +33,6 @@ class Split:
             )
         if not len(self.images):
             raise ValueError("a split has at least one image")
-        if not 0.0 <= float(self.images.min()) <= float(self.images.max()) <= 1.0:
-            raise ValueError("images leave 0..1")
 
     def __len__(self) -> int:
         """Number of images."""
@@ -50,9 +45,24 @@ class Split:
         digest.update(self.labels.astype("<i8").tobytes())
         return digest.hexdigest()
 
-    def take(self, indices: NDArray[np.integer]) -> Split:
+    def take(self, indices: NDArray[np.integer]) -> Self:
         """Return the images at `indices`, in that order."""
-        return Split(self.images[indices], self.labels[indices])
+        return type(self)(self.images[indices], self.labels[indices])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split(Labelled):
+    """Images `float32 [N, C, H, W]` within 0..1 and their classes `int64 [N]`.
+
+    A vector of features is an image of one pixel, `[N, features, 1, 1]`.
+    """
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4:
+            raise ValueError(f"images are float32 [N, C, H, W], not {self.images.shape}")
+        Labelled.__post_init__(self)
+        if not 0.0 <= float(self.images.min()) <= float(self.images.max()) <= 1.0:
+            raise ValueError("images leave 0..1")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

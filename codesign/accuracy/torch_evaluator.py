@@ -13,9 +13,10 @@ import torch
 from codesign.accuracy.dataset import Dataset, Split
 from codesign.accuracy.evaluator import Evaluator, Trained, accuracy, check_options, check_task
 from codesign.accuracy.torch_training import Recipe, learn_floats, threads
+from codesign.network.calibration import calibration
 from codesign.network.graph import Graph
 from codesign.network.network import FloatNetwork, Network
-from codesign.network.scales import Kind
+from codesign.network.scales import Kind, Method
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,14 @@ class TorchEvaluator(Evaluator):
     flip: bool = False
     """Whether half of the training images, at random, are mirrored left to right."""
     scales: Kind = "power_of_two"
-    calibration: int = 256
-    """Training images that activations' scales are chosen on."""
+    calibration: str = "mse"
+    """What chooses activations' scales: a member of `codesign.network.calibrations`."""
+    calibration_images: int = 256
+    """Training images that they are chosen on."""
+    per_channel: bool = True
+    """Whether output channels have weight scales of their own, where scales are multipliers."""
+    equalise: bool = False
+    """Whether channels are balanced between layers before scales are chosen."""
     threads: int = 1
 
     least: ClassVar[Mapping[str, float]] = {
@@ -42,13 +49,14 @@ class TorchEvaluator(Evaluator):
         "batch": 1,
         "learning_rate": 1e-6,
         "shift": 0,
-        "calibration": 1,
+        "calibration_images": 1,
         "threads": 1,
     }
     """The least value of each option that is a number."""
 
     def __post_init__(self) -> None:
         check_options(self, self.least)
+        calibration(self.calibration)
 
     @abstractmethod
     def quantized(self, floats: FloatNetwork, split: Split, generator: torch.Generator) -> Network:
@@ -73,6 +81,10 @@ class TorchEvaluator(Evaluator):
             network = self.quantized(floats, dataset.train, generator)
         share = accuracy(network, dataset.validation)
         return Trained(network, floats, share, time.perf_counter() - began)
+
+    def method(self) -> Method:
+        """Return how scales are chosen, by the options."""
+        return Method(calibration(self.calibration), self.per_channel, self.equalise)
 
     def recipe(self, epochs: int, learning_rate: float) -> Recipe:
         """Return how to learn for some epochs, by the options."""

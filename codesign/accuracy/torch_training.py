@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from codesign.accuracy.dataset import Split
-from codesign.accuracy.torch_module import FloatModule, random_weights
+from codesign.accuracy.dataset import Labelled
+from codesign.accuracy.torch_module import FloatModule, IntegerModule, random_weights
 from codesign.network.graph import Graph
-from codesign.network.network import FloatNetwork
+from codesign.network.network import FloatNetwork, Network
+from codesign.network.scales import Scales
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Distillation:
 
 def train(
     module: nn.Module,
-    split: Split,
+    split: Labelled,
     recipe: Recipe,
     generator: torch.Generator,
     distillation: Distillation | None = None,
@@ -67,6 +68,7 @@ def train(
         order = torch.randperm(len(split), generator=generator)
         for chosen in order.tensor_split(batches):
             images = _varied(views, chosen, recipe, generator)
+            images = images.reshape(len(chosen), *split.images.shape[1:])
             scores = module(images)
             loss = functional.cross_entropy(scores, labels[chosen])
             if distillation and teacher:
@@ -83,7 +85,7 @@ def train(
 
 def learn_floats(
     graph: Graph,
-    split: Split,
+    split: Labelled,
     recipe: Recipe,
     generator: torch.Generator,
     start: FloatNetwork | None,
@@ -98,7 +100,7 @@ def learn_floats(
 
 def fine_tune(
     network: FloatNetwork,
-    split: Split,
+    split: Labelled,
     recipe: Recipe,
     generator: torch.Generator,
     distillation: Distillation | None = None,
@@ -107,6 +109,20 @@ def fine_tune(
     module = FloatModule(network)
     train(module, split, recipe, generator, distillation)
     return module.network()
+
+
+def learn_integers(
+    network: FloatNetwork,
+    scales: Scales,
+    split: Labelled,
+    recipe: Recipe,
+    generator: torch.Generator,
+    distillation: Distillation | None = None,
+) -> Network:
+    """Return the integers of a trained network, learned further through their rounding."""
+    module = IntegerModule(network, scales)
+    train(module, split, recipe, generator, distillation)
+    return module.quantized()
 
 
 @contextmanager
@@ -120,10 +136,16 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _views(split: Split, shift: int) -> Tensor:
-    """Return every shifted view of every image, `[N, C, 2 shift + 1, 2 shift + 1, H, W]`."""
-    rows, columns = split.images.shape[2:]
-    padded = functional.pad(torch.from_numpy(split.images), (shift,) * 4)
+def _views(split: Labelled, shift: int) -> Tensor:
+    """Return every shifted view of every image, `[N, C, 2 shift + 1, 2 shift + 1, H, W]`.
+
+    A vector is a map of one pixel.
+    """
+    images = torch.from_numpy(split.images)
+    if images.ndim == 2:
+        images = images[:, :, None, None]
+    rows, columns = images.shape[2:]
+    padded = functional.pad(images, (shift,) * 4)
     return padded.unfold(2, rows, 1).unfold(3, columns, 1)
 
 

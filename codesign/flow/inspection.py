@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from codesign.errors import InputError, UnsupportedOperator
+from codesign.flow.model import names_reference
 from codesign.network import onnx
 from codesign.network.model import reference
 from codesign.network.network import Network
@@ -21,7 +22,7 @@ def inspect_model(model: str) -> Inspection:
         InputError: there is no such model, or the file is no ONNX model.
     """
     path = Path(model)
-    if not path.exists() and not path.suffix:
+    if names_reference(model):
         return inspected(reference(model).network(), {})
     notes: list[str] = []
     origins: dict[str, str] = {}

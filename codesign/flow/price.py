@@ -1,4 +1,4 @@
-"""The price of an ONNX model on its best hardware, without search or training."""
+"""The price of a network on its best hardware, without search or training."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from codesign.candidate import Target
 from codesign.cost.estimate import estimate
 from codesign.fit.settle import settle
+from codesign.flow.model import load_model
 from codesign.flow.prepare import target_for
 from codesign.flow.settings import QUANTITIES, Hardware, split_wishes
 from codesign.load import build, override
-from codesign.network import onnx
+from codesign.network.graph import Graph
 from codesign.report.findings import Findings, FitSummary
 from codesign.search.trial import Constraint
 
@@ -32,13 +34,13 @@ class PriceRequest:
                 raise ValueError(f"{name} is 2 to 8, got {getattr(self, name)}")
 
 
-def price_model(model: Path, arguments: Iterable[str]) -> tuple[Findings, list[str]]:
+def price_model(model: str, arguments: Iterable[str]) -> tuple[Findings, list[str]]:
     """Fit and price a model.
 
     A float model gets the requested widths; a quantised one has its own.
 
     Args:
-        model: the ONNX file.
+        model: the ONNX file, or the name of a reference network.
         arguments: `key=value` and `quantity>=bound`.
 
     Returns:
@@ -54,20 +56,24 @@ def price_model(model: Path, arguments: Iterable[str]) -> tuple[Findings, list[s
     wish = tuple(Constraint.parse(text, "wish", QUANTITIES) for text in (*request.wish, *wishes))
     target = target_for(request.board, request.hardware, wish)
     notes: list[str] = []
-    network = onnx.load(
+    network = load_model(
         model,
         weight_bits=request.weight_bits,
         activation_bits=request.activation_bits,
         notes=notes,
     )
-    answer = target.fit(network.graph)
+    return priced(network.graph, target, f"{Path(model).name} on {target.board.name}"), notes
+
+
+def priced(graph: Graph, target: Target, title: str) -> Findings:
+    """Fit a graph under a wish, and return the price of its best design."""
+    answer = target.fit(graph)
     design, timing = settle(answer.design) if answer.feasible else (answer.design, None)
-    findings = Findings(
-        title=f"{model.name} on {design.board.name}",
+    return Findings(
+        title=title,
         design=design,
         estimate=estimate(design, timing),
         fit=FitSummary.of(answer),
         timing=timing,
-        wish=wish,
+        wish=target.constraints,
     )
-    return findings, notes

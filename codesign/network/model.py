@@ -97,13 +97,13 @@ def image(size: int, channels: int = 3) -> Tensor:
     return Tensor((channels, size, size), 8, signed=False)
 
 
-def reference(name: str) -> Model:
-    """Return a reference network by name.
+def reference(name: str, weight_bits: int = 8, activation_bits: int = 8) -> Model:
+    """Return a reference network by name, that is to get integers of these widths.
 
     Raises:
         InputError: there is none of this name.
     """
-    return member(FOLDER, Model, name, "model")()
+    return member(FOLDER, Model, name, "model")(weight_bits, activation_bits)
 
 
 def references() -> tuple[Model, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -18,9 +18,14 @@ class Ptq(TorchEvaluator):
     """Train with batch normalisation, fuse it, choose scales and round; no fine-tuning.
 
     Weights to start from replace the training: then nothing is trained at all. It serves wide
-    types (6 bits and up); narrower ones need `qat`.
+    types (6 bits and up); narrower ones need `correct_bias`, or `qat`.
     """
+
+    correct_bias: bool = False
+    """Whether every bias loses the mean error that rounding causes on the calibration images."""
 
     def quantized(self, floats: FloatNetwork, split: Split, generator: torch.Generator) -> Network:
         """Choose scales and round."""
-        return post_training(floats, calibration_images(split, self.calibration), self.scales)
+        images = calibration_images(split, self.calibration_images)
+        method = replace(self.method(), correct_bias=self.correct_bias)
+        return post_training(floats, images, self.scales, method)

@@ -11,8 +11,8 @@ import torch
 from codesign.accuracy.dataset import Split
 from codesign.accuracy.evaluator import calibration_images
 from codesign.accuracy.torch_evaluator import TorchEvaluator
-from codesign.accuracy.torch_module import IntegerModule
-from codesign.accuracy.torch_training import Distillation, train
+from codesign.accuracy.torch_training import Distillation, learn_integers
+from codesign.network.equalise import equalise
 from codesign.network.network import FloatNetwork, Network
 from codesign.network.scales import choose_scales
 
@@ -47,9 +47,9 @@ class Qat(TorchEvaluator):
 
     def quantized(self, floats: FloatNetwork, split: Split, generator: torch.Generator) -> Network:
         """Choose scales, and learn through the integers that they make."""
-        images = calibration_images(split, self.calibration)
-        module = IntegerModule(floats, choose_scales(floats, images, self.scales))
+        balanced = equalise(floats) if self.equalise else floats
+        images = calibration_images(split, self.calibration_images)
+        scales = choose_scales(balanced, images, self.scales, self.method())
         tuning = self.recipe(self.fine_tune_epochs, self.fine_tune_learning_rate)
         taught = Distillation(floats, self.distill, self.temperature) if self.distill else None
-        train(module, split, tuning, generator, taught)
-        return module.quantized()
+        return learn_integers(balanced, scales, split, tuning, generator, taught)
