@@ -25,7 +25,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
 from codesign.network.graph import INPUT
-from codesign.network.network import Network
+from codesign.network.network import Network, finish
+from codesign.network.op import exact_type
 
 SHAPE = (3, 16, 16)
 
@@ -336,6 +337,8 @@ def agreement(
     tensors: Mapping[str, str],
     optimised: bool,
     count: int = 4,
+    *,
+    alone: bool = False,
 ) -> Agreement:
     """Compare a network with ONNX Runtime on images, one by one.
 
@@ -348,6 +351,8 @@ def agreement(
         optimised: whether ONNX Runtime may fuse to integer kernels; otherwise it computes in
             single precision, and a sum next to a half may fall to the other side.
         count: number of images.
+        alone: whether each layer gets the integers that ONNX Runtime's read, so that a step that
+            one differs by is not counted again in those behind it.
     """
     zeros = zero_points(model)
     watched = onnx.ModelProto()
@@ -361,7 +366,11 @@ def agreement(
     running = session(watched, optimised)
     runs = [running.run(None, {name: image[None]}) for image in exact]
     answers, *inner = (np.concatenate(parts) for parts in zip(*runs, strict=True))
-    values = network.execute(pixels)
+    values = dict(network.execute(pixels))
+    if alone:
+        stored = dict(zip(inside, inner, strict=True))
+        theirs = {tensors[x]: found.astype(np.int64) - zeros[x] for x, found in stored.items()}
+        values = layer_by_layer(network, values, theirs)
     pairs = [
         (values[tensors[tensor]], theirs.astype(np.int64) - zeros[tensor])
         for tensor, theirs in zip(inside, inner, strict=True)
@@ -375,3 +384,18 @@ def agreement(
         sum(int(np.count_nonzero(gap)) for gap in gaps),
         max(int(gap.max()) for gap in gaps),
     )
+
+
+def layer_by_layer(
+    network: Network, values: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return what every layer makes of integers that somebody else computed, where known."""
+    inputs = dict(values) | {n: x.reshape(values[n].shape) for n, x in theirs.items()}
+    made = {INPUT: values[INPUT]}
+    for node in network.graph:
+        own, sources = network.parameters[node.name], [inputs[name] for name in node.inputs]
+        sums = node.op.accumulate(sources, own.weights, exact_type(node.accumulator_bits))
+        made[node.name] = finish(node, own, sums.copy())
+        if node.name not in theirs:
+            inputs[node.name] = made[node.name]
+    return made
