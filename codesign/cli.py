@@ -17,6 +17,7 @@ from codesign.errors import CodesignError, InputError
 if TYPE_CHECKING:
     from codesign.flow.folder import RunFolder
     from codesign.flow.prepare import Prepared
+    from codesign.network.model import Model
     from codesign.report.findings import Findings
     from codesign.search.study import Progress
 
@@ -153,34 +154,57 @@ def flows(as_json: bool) -> None:
 @main.command()
 @click.argument("name", required=False)
 @click.option("--save", type=click.Path(path_type=Path), help="ONNX file to write NAME to.")
+@click.option("--train", metavar="DATASET", help="Train NAME on a data set before it is saved.")
+@click.option("--epochs", type=click.IntRange(1), default=5, show_default=True, help="Of training.")
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the weights."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @_reported
-def models(name: str | None, save: Path | None, seed: int, as_json: bool) -> None:
+def models(
+    name: str | None, save: Path | None, train: str | None, epochs: int, seed: int, as_json: bool
+) -> None:
     """List the reference networks, describe one, or save it as a float ONNX model.
 
     \b
     codesign models
     codesign models resnet50
     codesign models resnet50 --save resnet50.onnx
+    codesign models lenet5 --train fashion_mnist --save lenet5.onnx
     """  # noqa: D301 (click reads the backspace)
     from codesign.network.model import reference, references
     from codesign.report.models import model_json, model_text, models_table
 
     if save and not name:
         raise click.UsageError("--save needs the NAME of a model")
+    if train and not (name and save):
+        raise click.UsageError("--train needs the NAME of a model, and --save")
     chosen = [reference(name)] if name else list(references())
-    if save:
-        from codesign.network.onnx_floats import save_floats
-
-        save_floats(chosen[0].network(seed), save)
+    accuracy = _saved(chosen[0], save, train, epochs, seed) if save else None
     if as_json:
         rows = [model_json(model) for model in chosen]
+        if accuracy is not None:
+            rows[0]["test_accuracy"] = accuracy
         click.echo(json.dumps(rows[0] if name else rows, indent=1))
-    else:
-        click.echo(model_text(chosen[0]) if name else models_table(chosen))
+        return
+    click.echo(model_text(chosen[0]) if name else models_table(chosen))
+    if accuracy is not None:
+        share = f"{accuracy:.2%} of the test images of {train}"
+        click.echo(f"trained     {epochs} epochs: {share}, in real numbers")
+
+
+def _saved(model: Model, path: Path, train: str | None, epochs: int, seed: int) -> float | None:
+    """Save a reference network, and return its test accuracy if it was trained for that."""
+    from codesign.network.onnx_floats import save_floats
+
+    if not train:
+        save_floats(model.network(seed), path)
+        return None
+    from codesign.flow.training import train_reference
+
+    learned = train_reference(model, train, epochs, seed)
+    save_floats(learned.network, path)
+    return learned.accuracy
 
 
 @main.command()
@@ -196,6 +220,31 @@ def inspect(model: str, as_json: bool) -> None:
     as_text = json.dumps(inspection_json(found), indent=1) if as_json else inspection_text(found)
     click.echo(as_text)
     sys.exit(InputError.exit_code if found.refusals else 0)
+
+
+@main.command()
+@click.argument("model")
+@click.argument("changes", nargs=-1, metavar="[KEY=VALUE | QUANTITY>=BOUND]...")
+@click.option("--to", type=click.Path(path_type=Path), help="ONNX file to write the integers to.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@_reported
+def quantize(model: str, changes: tuple[str, ...], to: Path | None, as_json: bool) -> None:
+    """Turn a float ONNX file into integers, and say what that costs.
+
+    \b
+    codesign quantize model.onnx data=images.npz --to model.int8.onnx
+    codesign quantize model.onnx data=images.npz weight_bits=4 calibration=entropy
+    codesign quantize model.onnx data=images.npz mean_weight_bits=4
+    codesign quantize model.onnx data=images.npz board=pynq_z2 'fps>=1000'
+    codesign quantize model.onnx dataset=fashion_mnist train=5 train.distill=0.7
+    """  # noqa: D301 (click reads the backspace)
+    from codesign.flow.quantise import quantise_model
+    from codesign.report.quantised import quantised_json, quantised_text
+
+    found = quantise_model(model, changes, to, _Screen(quiet=as_json, trials=0).say)
+    as_text = json.dumps(quantised_json(found), indent=1) if as_json else quantised_text(found)
+    click.echo(as_text)
+    sys.exit(0 if found.wish_met else 1)
 
 
 @main.command()
