@@ -98,6 +98,19 @@ def learn_floats(
     return module.network()
 
 
+def learn_normalised(
+    network: FloatNetwork, split: Labelled, recipe: Recipe, seed: int
+) -> FloatNetwork:
+    """Return a network of random weights after training, for which its layers are normalised.
+
+    The answer depends on the arguments alone, to the bit.
+    """
+    with threads(1):
+        module = FloatModule(network, normalises=True)
+        train(module, split, recipe, torch.Generator().manual_seed(seed))
+    return module.network()
+
+
 def fine_tune(
     network: FloatNetwork,
     split: Labelled,
