@@ -77,7 +77,7 @@ BAD_RUNS: list[tuple[list[str], int, list[str]]] = [
     (["dataset=image_folder", "dataset.path=empty"], 2, ["empty"]),
     (["network=onnx", "network.model=none.onnx"], 2, ["none.onnx", "cannot be read"]),
     (["network=onnx", "network.model=noise.onnx"], 2, ["noise.onnx"]),
-    (["network=onnx", "network.model=softsign.onnx"], 2, ["softsign.onnx", "'odd'", "Softsign"]),
+    (["network=onnx", "network.model=round.onnx"], 2, ["round.onnx", "'odd'", "Round"]),
     (["accuracy>=1.5"], 1, ["accuracy>=1.5", "0.5"]),
     (["accuracy>=97"], 1, ["accuracy>=97", "accuracy>=0.97"]),
     (["--name", "earlier"], 2, ["earlier", "exists already", "codesign resume"]),
@@ -94,8 +94,8 @@ def workplace(tmp_path: Path) -> Path:
     typed = re.sub(r"dsp: \{value: \d+", "dsp: {value: 220x", board)
     (tmp_path / "typed_board.yaml").write_text(typed)
     (tmp_path / "noise.onnx").write_bytes(b"\x08\x07no model at all" * 20)
-    odd = helper.make_node("Softsign", ["x"], ["y"], name="odd")
-    write_model(tmp_path / "softsign.onnx", (1, 1, 8, 8), odd)
+    odd = helper.make_node("Round", ["x"], ["y"], name="odd")
+    write_model(tmp_path / "round.onnx", (1, 1, 8, 8), odd)
     (tmp_path / "empty").mkdir()
     (tmp_path / "runs/earlier/best").mkdir(parents=True)
     (tmp_path / "runs/earlier/flow.yaml").write_text("kept")
@@ -153,8 +153,8 @@ def test_an_impossible_wish_is_answered_without_training(
     [
         (["estimate", "none.onnx"], ["none.onnx", "cannot be read"]),
         (["estimate", "noise.onnx"], ["noise.onnx"]),
-        (["estimate", "softsign.onnx"], ["'odd'", "Softsign"]),
-        (["estimate", "softsign.onnx", "board=zcu105"], ["did you mean zcu104"]),
+        (["estimate", "round.onnx"], ["'odd'", "Round"]),
+        (["estimate", "round.onnx", "board=zcu105"], ["did you mean zcu104"]),
         (["resume", "nowhere"], ["nowhere", "is no run"]),
         (["resume", "runs/earlier"], ["runs/earlier/flow.yaml", "keys and values"]),
         (["emit", "empty"], ["empty", "is no run"]),
