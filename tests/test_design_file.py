@@ -72,6 +72,9 @@ def test_a_clock_of_the_board_is_taken() -> None:
 
 EDITS: list[tuple[tuple[str, ...], object, list[str]]] = [
     (("engines", "conv0", "pe"), 4, ["engines.conv0.pe: cannot be 4", "legal values: 1, 2, 3, 6"]),
+    (("engines", "conv0", "pe"), 4, ["nearest legal: 3 below, 6 above"]),
+    (("engines", "conv0", "pe"), 0, ["cannot be 0", "nearest legal: 1 above"]),
+    (("engines", "conv0", "simd"), 999, ["simd: cannot be 999", "nearest legal: 4 below"]),
     (("engines", "conv0", "pe"), True, ["engines.conv0.pe"]),
     (("engines", "conv0", "pe"), 2.5, ["engines.conv0.pe", "2.5"]),
     (("engines", "conv0", "arithmetic"), "gpu", ["cannot be gpu", "legal values: lut, dsp"]),
@@ -120,5 +123,13 @@ def test_knobs_that_are_legal_alone_may_not_be_so_together() -> None:
     graph = Graph("wide", source, (Node("conv0", wide, (INPUT,), Tensor((64, 2, 2), 32, True), 0),))
     data = to_tree(random_design(graph, np.random.default_rng(0)), "zcu104")
     data["engines"]["conv0"] |= {"pe": 64, "simd": 1024}
-    with pytest.raises(InputError, match=r"design\.yaml: engines\.conv0: "):
+    with pytest.raises(InputError, match=r"design\.yaml: engines\.conv0: ") as caught:
         from_tree(data, graph, "design.yaml")
+    # 4,096 multipliers are the most, and 8 bits each make 512 lanes of weights the widest word
+    assert "pe 64 and simd 1024" in str(caught.value)
+    assert "the others kept: simd 8 below" in str(caught.value)
+    assert "pe" not in str(caught.value).partition("kept:")[2]
+    for change in ({"simd": 8}, {"simd": 128, "pe": 4}):
+        edited = data["engines"]["conv0"] | change
+        engines = from_tree(data | {"engines": {"conv0": edited}}, graph, "design.yaml").engines
+        assert bool(engines["conv0"].legal())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -11,10 +11,10 @@ from codesign.design import MIN_FIFO_DEPTH, Design
 from codesign.errors import InputError, nearest
 from codesign.fit.options import template_of
 from codesign.hardware.board import Board
-from codesign.hardware.structure import Count
 from codesign.hardware.template import HardwareTemplate
 from codesign.load import Tree, build
 from codesign.network.graph import Graph, Node
+from codesign.network.tensor import Tensor
 from codesign.space import Choice
 
 SCHEMA = 1
@@ -86,7 +86,7 @@ def _engine(
         if knob not in choices:
             where = f"{place}: engines.{node.name}.{knob}"
             raise InputError(where, "is no knob of this engine", nearest(knob, choices))
-    chosen: dict[str, Count] = {}
+    chosen: dict[str, int] = {}
     for name, choice in choices.items():
         where = f"{place}: engines.{node.name}.{name}"
         if name not in given:
@@ -94,8 +94,37 @@ def _engine(
         chosen[name] = _value(choice, given[name], where)
     engine = template.of(node, inputs, chosen)
     if not bool(engine.legal()):
-        raise InputError(f"{place}: engines.{node.name}", "needs wider words than tools take")
+        raise InputError(
+            f"{place}: engines.{node.name}",
+            f"{_together(choices, chosen)} need wider words or more multipliers than tools take",
+            _legal_neighbours(template, node, inputs, choices, chosen),
+        )
     return engine
+
+
+def _together(choices: Mapping[str, Choice], chosen: Mapping[str, int]) -> str:
+    """Return the folding of an engine in words: the knobs that count something."""
+    counted = [f"{name} {chosen[name]}" for name, choice in choices.items() if _counts(choice)]
+    return " and ".join(counted) or "its knobs"
+
+
+def _legal_neighbours(
+    template: type[HardwareTemplate],
+    node: Node,
+    inputs: tuple[Tensor, ...],
+    choices: Mapping[str, Choice],
+    chosen: Mapping[str, int],
+) -> str:
+    """Return, for every knob that alone could mend an engine, the nearest values that do."""
+    found = []
+    for name, choice in choices.items():
+        if not _counts(choice):
+            continue
+        alone = [{**chosen, name: int(value)} for value in choice.values]
+        legal = [knobs[name] for knobs in alone if bool(template.of(node, inputs, knobs).legal())]
+        if legal:
+            found.append(f"{name} {_around(legal, chosen[name])}")
+    return "legal, the others kept: " + " or ".join(found) if found else "change several knobs"
 
 
 def _value(choice: Choice, given: str | int, where: str) -> int:
@@ -104,7 +133,25 @@ def _value(choice: Choice, given: str | int, where: str) -> int:
         if given in (_shown(value), value) and not isinstance(given, bool):
             return value if isinstance(value, int) else int(value)  # an IntEnum keeps its name
     problem = f"cannot be {given}"
-    raise InputError(where, problem, f"legal values: {_listed(choice)}")
+    remedy = f"legal values: {_listed(choice)}"
+    if _counts(choice) and isinstance(given, int) and not isinstance(given, bool):
+        numbers = [int(value) for value in choice.values]
+        remedy = f"nearest legal: {_around(numbers, given)}; {remedy}"
+    raise InputError(where, problem, remedy)
+
+
+def _counts(choice: Choice) -> bool:
+    """Whether a knob's values are numbers with neighbours, not names."""
+    return all(isinstance(value, int) and not isinstance(value, IntEnum) for value in choice.values)
+
+
+def _around(legal: Sequence[int], given: int) -> str:
+    """Return the legal numbers next to one that is not, e.g. "4 below, 8 above"."""
+    below = [value for value in legal if value < given]
+    above = [value for value in legal if value > given]
+    sides = [(max(below), "below")] if below else []
+    sides += [(min(above), "above")] if above else []
+    return ", ".join(f"{value} {side}" for value, side in sides)
 
 
 def _listed(choice: Choice) -> str:
