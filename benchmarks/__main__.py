@@ -9,7 +9,22 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import accuracy, fit, precision, pricing, run, search
+from benchmarks import (
+    accuracy,
+    executor,
+    fit,
+    onnx_exact,
+    onnx_foreign,
+    onnx_nodes,
+    onnx_round_trips,
+    precision,
+    pricing,
+    run,
+    search,
+)
+
+SMALL = ("autoencoder", "cnv", "ds_cnn", "ecg", "lenet5", "mobilenet_v1_025", "resnet8")
+"""Compared here; `python -m benchmarks.onnx_exact` takes all networks, for half an hour."""
 
 Row = tuple[str, str, str, bool]
 """What is measured, its bar, what was measured, and whether that reaches the bar."""
@@ -21,7 +36,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only the numbers to reach")
     quick = parser.parse_args().quick
     found = run.main()
-    rows = [*default_run(found), *engines()]
+    rows = [*default_run(found), *engines(), *integers()]
     if not quick:
         sys.argv[1:] = []
         for benchmark in (pricing, fit, accuracy, precision, search):
@@ -29,7 +44,7 @@ def main() -> None:
             benchmark.main()
     print("\nnumbers to reach")
     for what, bar, measured, met in rows:
-        print(f"  {what:46}{bar:>16}{measured:>16}  {'met' if met else 'MISSED'}")
+        print(f"  {what:42}{bar:>14}{measured:>32}  {'met' if met else 'MISSED'}")
     sys.exit(0 if all(row[-1] for row in rows) else 1)
 
 
@@ -62,6 +77,36 @@ def engines() -> list[Row]:
     met = rate >= pricing.BAR
     return [
         ("engines priced a second, all resources", f">= {pricing.BAR:,.0f}", f"{rate:,.0f}", met)
+    ]
+
+
+def integers() -> list[Row]:
+    """Return whether the same integers come out of every form of a network, and how fast."""
+    print()
+    exact = onnx_exact.main(SMALL)
+    print()
+    imported, refused, missed = onnx_foreign.main()
+    print()
+    passed, unknown, wrong = onnx_nodes.main()
+    print()
+    trips, changed = onnx_round_trips.main()
+    rate = executor.speed()
+    return [
+        ("exports exact in ONNX Runtime", "all", "all" if exact else "not all", exact),
+        (
+            "quantised models of others, exact",
+            "all",
+            f"{imported - missed} of {imported}, {refused} refused",
+            not missed,
+        ),
+        ("onnx node tests", "0 wrong", f"{wrong}; {passed} pass, {unknown} refused", not wrong),
+        ("round trips through ONNX", "0 changed", f"{changed} of {trips}", not changed),
+        (
+            "integer reference on ResNet-50",
+            f">= {executor.BAR / 1e9:g} GMAC/s",
+            f"{rate / 1e9:.1f} GMAC/s",
+            rate >= executor.BAR,
+        ),
     ]
 
 

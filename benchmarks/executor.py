@@ -1,6 +1,6 @@
 """How fast the integer reference computes: multiply-accumulates per second, exact to the bit.
 
-    python benchmarks/executor.py
+    python -m benchmarks.executor
 
 One image at a time, all cores that the BLAS library takes; the median of five runs.
 """
