@@ -26,7 +26,7 @@ KNOWS = {
     "onnx": ("network.onnx",),
     "onnxruntime": ("validate.",),
     "onnxslim": ("network.onnx",),
-    "optuna": ("search.strategies.",),
+    "optuna": ("search.genetic", "search.strategies."),
     "plotly": ("report.",),
     "pydantic": ("load.",),
     "skopt": ("search.strategies.",),

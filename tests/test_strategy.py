@@ -7,21 +7,27 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from codesign import load
 from codesign.errors import InputError
 from codesign.search import pareto
 from codesign.search.store import Store
+from codesign.search.strategies.exhaustive import Exhaustive
 from codesign.search.strategies.nsga2 import Nsga2
 from codesign.search.strategies.random import Random
 from codesign.search.strategy import Strategy
 from codesign.search.study import Budget, Study
 from codesign.search.trial import Constraint, Objective, Outcome
+from codesign.search.variation import crossed, drawn, mutated, neighbours, new_near
 from codesign.space import Choice, Space
 
 NASBENCH = Path(__file__).parents[2] / "shared" / "data" / "nasbench201" / "core.csv"
 NAMES = load.names("search.strategies")
+LEARNING = [name for name in NAMES if name not in ("exhaustive", "random")]
 LEVELS = 8
 SPACE = Space(tuple(Choice(f"x{i}", tuple(range(LEVELS))) for i in range(8)))
 OBJECTIVES = (Objective("error", maximize=False), Objective("gain", maximize=True))
@@ -57,7 +63,7 @@ def volume(trials, objectives=OBJECTIVES, reference=REFERENCE):
 
 
 def test_members_bear_the_names_of_their_files():
-    assert {"random", "nsga2"} <= set(NAMES)
+    assert {"evolution", "exhaustive", "nsga2", "nsga3", "random"} <= set(NAMES)
     assert [strategy(name).name() for name in NAMES] == list(NAMES)
 
 
@@ -67,7 +73,8 @@ def test_same_seed_same_trials(name, batch):
     trials = search(name, 60, seed=3, batch=batch)
     assert len(trials) == 60
     assert search(name, 60, seed=3, batch=batch) == trials
-    assert search(name, 60, seed=4, batch=batch) != trials
+    others = [trial.point for trial in search(name, 60, seed=4, batch=batch)]
+    assert (others == [trial.point for trial in trials]) == (name == "exhaustive")
 
 
 @pytest.mark.parametrize("batch", [1, 4])
@@ -108,7 +115,7 @@ def test_constraints_are_respected(name):
     assert all(trial.feasible for trial in front)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "random"])
+@pytest.mark.parametrize("name", LEARNING)
 def test_better_than_random(name):
     seeds = range(5)
     found = statistics.median(volume(search(name, 200, seed=seed)) for seed in seeds)
@@ -116,7 +123,7 @@ def test_better_than_random(name):
     assert found > 1.05 * chance
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "random"])
+@pytest.mark.parametrize("name", LEARNING)
 def test_finds_the_feasible_corner_sooner_than_random(name):
     """One point in 27 is feasible; early exits leave the objectives out."""
 
@@ -173,6 +180,42 @@ def test_random_takes_every_point_once_before_any_twice():
     draws = Random(space, OBJECTIVES, 1, {}).ask(3 * space.size)
     for start in range(0, len(draws), space.size):
         assert len({tuple(point.items()) for point in draws[start : start + space.size]}) == 6
+
+
+def test_exhaustive_takes_every_point_in_order():
+    space = Space((Choice("a", (1, 2, 3)), Choice("b", ("x", "y")), Choice("c", (0,))))
+    walk = Exhaustive(space, OBJECTIVES, 0, {})
+    points = walk.ask(4) + walk.ask(3)
+    assert [tuple(point.values())[:2] for point in points] == [
+        (1, "x"), (1, "y"), (2, "x"), (2, "y"), (3, "x"), (3, "y"), (1, "x")
+    ]  # fmt: skip
+    vast = Space(tuple(Choice(f"x{i}", tuple(range(10))) for i in range(40)))
+    with pytest.raises(InputError, match="too many to try all"):
+        Exhaustive(vast, OBJECTIVES, 0, {})
+
+
+def test_evolution_never_tries_a_point_twice():
+    trials = search("evolution", 400)
+    assert len({trial.key for trial in trials}) == 400
+    space = Space((Choice("a", (1, 2, 3)), Choice("b", (1, 2)), Choice("c", (0,))))
+    evaluate = lambda point, number, seed: Outcome({"error": point["a"], "gain": point["b"]})  # noqa: E731
+    assert len(search("evolution", 6, space=space, evaluate=evaluate)) == 6
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.integers(0, 2**32 - 1))
+def test_variations_stay_in_the_space(extents, seed):
+    space = Space(tuple(Choice(f"x{i}", tuple(range(n))) for i, n in enumerate(extents)))
+    random = np.random.default_rng(seed)
+    left, right = drawn(space, random), drawn(space, random)
+    child = mutated(space, left, random)
+    assert space.encode(space.decode(child)) == child
+    assert sum(a != b for a, b in zip(left, child, strict=True)) == (space.size > 1)
+    mixed = crossed(left, right, random)
+    assert all(x in (a, b) for x, a, b in zip(mixed, left, right, strict=True))
+    near = list(neighbours(space, left))
+    assert len(set(near)) == len(near) == sum(extents) - len(extents)
+    tried = {left, *near}
+    assert space.size == len(tried) or new_near(space, left, tried, random) not in tried
 
 
 def test_random_is_uniform():

@@ -82,6 +82,12 @@ def costs(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Costs:
     return np.array(rows, np.float64).reshape(len(trials), len(objectives))
 
 
+def trial_ranks(trials: Sequence[Trial], objectives: Sequence[Objective]) -> NDArray[np.int64]:
+    """Return the front each trial belongs to, `[trials]`; infeasible ones may lack objectives."""
+    values = [[o.cost(t.values) if t.feasible else 0.0 for o in objectives] for t in trials]
+    return ranks(values, [trial.violation for trial in trials])
+
+
 def front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
     """Return the feasible trials that no feasible trial dominates, best first objective first."""
     feasible = [trial for trial in trials if trial.feasible]
