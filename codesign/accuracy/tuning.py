@@ -17,7 +17,7 @@ class Tuning:
 
     epochs: int = 0
     batch: int = 64
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     """The highest of one cycle."""
     distill: float = 0.0
     """Share of the loss that is to imitate the real weights."""

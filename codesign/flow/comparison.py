@@ -45,7 +45,7 @@ def compared(network: FloatNetwork, quantised: Network, part: Part, samples: Sam
     return Comparison(
         images=len(part),
         of=len(samples.measuring),
-        apart=samples.is_divided,
+        apart=samples.are_apart,
         noise={name: noises[name] / (signals[name] or 1.0) for name in graph.outputs},
         agreement=float((found[0] == found[1]).mean()) if known else None,
         accuracies=None if right is None else (float(right[0]), float(right[1])),

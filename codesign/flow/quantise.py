@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from codesign.accuracy.dataset import Labelled
@@ -12,7 +13,7 @@ from codesign.flow.comparison import answers_classes, compared
 from codesign.flow.model import load_model, names_reference
 from codesign.flow.price import priced
 from codesign.flow.quantise_request import QuantiseRequest, check_destination, read_request
-from codesign.flow.samples import RANDOM, Part, Samples, from_dataset, from_file, noise, shaped
+from codesign.flow.samples import ALL, RANDOM, Part, Samples, fitted, from_dataset, from_file, noise
 from codesign.flow.widths import with_asked_widths
 from codesign.load import member
 from codesign.network import onnx
@@ -47,36 +48,71 @@ def quantise_model(model: str, arguments: Iterable[str], to: Path | None, say: S
     asked = read_request(arguments)
     check_destination(to, model)
     request = asked.request
-    notes: list[str] = []
-    origins: dict[str, str] = {}
     if request.train.epochs:
         # says what to install where torch is missing, before anything is computed
         member("accuracy.evaluators", Evaluator, "qat", "train")
-    given = _given(request)
-    network = _float_model(model, request, given, notes, origins)
-    samples = _fitted(given, network.graph, request)
-    notes += [samples.note] if samples.note else []
-    if names_reference(model):
-        notes.append("the weights of a reference network are drawn from a seed, not trained")
-    _check_labels(network.graph, samples, request)
-    if request.equalise:
-        network = equalise(network)
-    calibrating = samples.learning.some(request.calibration_images)
-    widened = with_asked_widths(network, asked, calibrating, say)
-    notes += [widened.note] if widened.note else []
-    quantised = _quantised(widened.network, calibrating, samples.learning, request, say)
-    part = samples.measuring.some(request.test_images)
-    say(f"comparing on {len(part):,} images")
+    material = _gathered(model, request)
+    network = equalise(material.network) if request.equalise else material.network
+    widened = with_asked_widths(network, asked, material.calibrating, say)
+    quantised = _quantised(widened.network, material, request, say)
+    say(f"comparing on {len(material.measuring):,} images")
     title = f"{network.graph.name} on {asked.target.board.name}" if asked.target else ""
+    count, source = len(material.calibrating), material.samples.source
     return Quantised(
         network=quantised,
-        how=f"{request.how}, on {len(calibrating):,} images of {samples.source}",
-        comparison=compared(network, quantised, part, samples),
-        origins=origins,
-        notes=tuple(notes),
+        how=f"{request.how}, on {count:,} images of {source}",
+        comparison=compared(network, quantised, material.measuring, material.samples),
+        origins=material.origins,
+        notes=(*material.notes, *([widened.note] if widened.note else [])),
         sensitivity=widened.sensitivity,
         findings=priced(quantised.graph, asked.target, title) if asked.target else None,
         written=_written(quantised, to, request.form),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Material:
+    """What is quantised, and images in the shape that it reads."""
+
+    network: FloatNetwork
+    samples: Samples
+    calibrating: Part
+    learning: Part
+    measuring: Part
+    origins: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def _gathered(model: str, request: QuantiseRequest) -> _Material:
+    """Read the model and its images.
+
+    Raises:
+        InputError: one of them is wrong, or they do not belong together.
+    """
+    notes: list[str] = []
+    origins: dict[str, str] = {}
+    given = _given(request)
+    network = _float_model(model, request, given, notes, origins)
+    graph = network.graph
+    samples = given or noise(graph.input, min(request.calibration_images, _NOISE_IMAGES))
+    if samples.note:
+        notes.append(samples.note)
+    if names_reference(model):
+        notes.append("the weights of a reference network are drawn from a seed, not trained")
+    _check_labels(graph, samples, request)
+
+    def some(part: Part, count: int) -> Part:
+        return fitted(part.some(count), samples.source, graph, request.frame)
+
+    calibrating = some(samples.learning, request.calibration_images)
+    return _Material(
+        network=network,
+        samples=samples,
+        calibrating=calibrating,
+        learning=some(samples.learning, ALL) if request.train.epochs else calibrating,
+        measuring=some(samples.measuring, request.test_images),
+        origins=origins,
+        notes=tuple(notes),
     )
 
 
@@ -119,13 +155,6 @@ def _float_model(
     return network
 
 
-def _fitted(samples: Samples | None, graph: Graph, request: QuantiseRequest) -> Samples:
-    """Return the images in the shape of the network's input."""
-    if samples is None:
-        return noise(graph.input, min(request.calibration_images, _NOISE_IMAGES))
-    return shaped(samples, graph.input.shape, graph.name)
-
-
 def _check_labels(graph: Graph, samples: Samples, request: QuantiseRequest) -> None:
     """Refuse classes that the network does not have, and training without any.
 
@@ -155,13 +184,14 @@ def _check_labels(graph: Graph, samples: Samples, request: QuantiseRequest) -> N
 
 
 def _quantised(
-    network: FloatNetwork, calibrating: Part, learning: Part, request: QuantiseRequest, say: Say
+    network: FloatNetwork, material: _Material, request: QuantiseRequest, say: Say
 ) -> Network:
     """Return the integers, rounded or learned."""
-    say(f"choosing scales on {len(calibrating):,} images")
+    images, learning = material.calibrating.images, material.learning
+    say(f"choosing scales on {len(images):,} images")
     if not request.train.epochs:
-        return post_training(network, calibrating.images, request.scales, request.method)
-    scales = choose_scales(network, calibrating.images, request.scales, request.method)
+        return post_training(network, images, request.scales, request.method)
+    scales = choose_scales(network, images, request.scales, request.method)
     labels = learning.labels
     if labels is None:
         labels = predict_floats(network, learning.images)

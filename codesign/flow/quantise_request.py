@@ -37,10 +37,13 @@ class QuantiseRequest:
     data: str = ""
     dataset: Mapping[str, Any] = field(default_factory=dict)
     """`source`, and that data set's own options."""
+    frame: bool = False
+    """Whether images smaller than the network's stand in the middle of zeros."""
     calibration: Mapping[str, Any] = field(default_factory=lambda: {"rule": "mse"})
     """`rule`, and that calibration's own options."""
     calibration_images: int = 256
     test_images: int = 1000
+    """Images to measure on; 0: all."""
     weight_bits: int = 8
     """Of all weights; the most that a layer may get where widths are mixed."""
     activation_bits: int = 8

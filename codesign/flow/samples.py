@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from codesign.accuracy.dataset import SPLIT_SEED, DatasetSource
 from codesign.errors import InputError
 from codesign.load import build, member
+from codesign.network.graph import Graph
 from codesign.network.op import Shape
 from codesign.network.tensor import Tensor
 from codesign.report.quantities import shape_text
 
 RANDOM = "random"
 """What `data` says where noise will do."""
+
+ALL = 0
+"""How many images are wanted where none is to be left out."""
 
 _HELD_SHARE = 5
 _FEWEST_TO_DIVIDE = 10
@@ -46,8 +50,8 @@ class Part:
         return Part(self.images[indices], labels)
 
     def some(self, count: int) -> Part:
-        """Return `count` images drawn at random, the same ones every time; 0, or few: all."""
-        if not 0 < count < len(self):
+        """Return `count` images drawn at random, the same ones every time."""
+        if count == ALL or count >= len(self):
             return self
         drawn = np.random.default_rng(SPLIT_SEED).choice(len(self), count, replace=False)
         return self.take(np.sort(drawn))
@@ -69,7 +73,7 @@ class Samples:
         return min(float(part.images.min()) for part in (self.learning, self.measuring)) < 0
 
     @property
-    def is_divided(self) -> bool:
+    def are_apart(self) -> bool:
         """Whether it is measured on other images than it is learned on."""
         return self.learning is not self.measuring
 
@@ -119,27 +123,44 @@ def noise(tensor: Tensor, count: int) -> Samples:
     return Samples(RANDOM, Part(images[:count], None), Part(images[count:], None), note)
 
 
-def shaped(samples: Samples, shape: Shape, reader: str) -> Samples:
-    """Return the images in the shape that a network reads; extents of 1 may differ.
+def fitted(part: Part, source: str, graph: Graph, frame: bool = False) -> Part:
+    """Return images in the shape that a network reads; extents of 1 may differ.
+
+    Args:
+        part: the images.
+        source: where they come from.
+        graph: the network.
+        frame: whether smaller images may stand in the middle of zeros, and grey ones fill all
+            channels.
 
     Raises:
         InputError: names both shapes.
     """
-    found = samples.learning.images.shape
-    for part in (samples.learning, samples.measuring):
-        if _spoken(part.images.shape[1:]) != _spoken(shape):
-            problem = f"images are {shape_text(part.images.shape[1:]) or 'numbers'}"
-            remedy = _reshaping(found, shape)
-            raise InputError(
-                samples.source, f"{problem}, {reader} reads {shape_text(shape)}", remedy
-            )
-    learning = _reshaped(samples.learning, shape)
-    measuring = _reshaped(samples.measuring, shape) if samples.is_divided else learning
-    return Samples(samples.source, learning, measuring, samples.note)
+    shape, found = graph.input.shape, part.images.shape
+    images = part.images
+    if frame:
+        images = _framed(images, shape)
+    if _spoken(images.shape[1:]) != _spoken(shape):
+        problem = f"images are {shape_text(found[1:]) or 'numbers'}"
+        reads = f"{graph.name} reads {shape_text(shape)}"
+        raise InputError(source, f"{problem}, {reads}", _reshaping(found, shape))
+    return Part(images.reshape(len(part), *shape), part.labels)
 
 
-def _reshaped(part: Part, shape: Shape) -> Part:
-    return Part(part.images.reshape(len(part), *shape), part.labels)
+def _framed(images: Images, shape: Shape) -> Images:
+    """Return images `[N, C, H, W]` in the middle of zeros; those that do not fit as they are."""
+    if not _can_be_framed(images.shape, shape):
+        return images
+    margins = [wanted - own for wanted, own in zip(shape[1:], images.shape[2:], strict=True)]
+    sides = [(margin // 2, margin - margin // 2) for margin in margins]
+    wide = np.pad(images, ((0, 0), (0, 0), *sides))
+    return np.repeat(wide, shape[0] // images.shape[1], axis=1)
+
+
+def _can_be_framed(found: Shape, wanted: Shape) -> bool:
+    is_map = len(found) == 4 and len(wanted) == 3
+    is_smaller = is_map and found[2] <= wanted[1] and found[3] <= wanted[2]
+    return is_smaller and found[1] in (1, wanted[0])
 
 
 def _spoken(shape: Shape) -> Shape:
@@ -153,6 +174,8 @@ def _reshaping(found: Shape, wanted: Shape) -> str:
         return f"give several, [N, {', '.join(map(str, wanted))}]"
     if len(found) == 4 and _spoken((found[3], *found[1:3])) == _spoken(wanted):
         return "put the channels first: images.transpose(0, 3, 1, 2)"
+    if _can_be_framed(found, wanted):
+        return "frame=true puts them in the middle of zeros, grey ones into all channels"
     return f"give [N, {', '.join(map(str, wanted))}]"
 
 

@@ -158,6 +158,9 @@ def _summary(found: Quantised) -> list[tuple[str, str]]:
     for name, noise in compared.noise.items():
         which = f" in '{name}'" if len(compared.noise) > 1 else ""
         lines.append(("noise", f"{_ratio(noise)}{which}, on {where}"))
+    if found.sensitivity is not None:
+        points = ", points of accuracy" if found.sensitivity.accuracy is not None else ""
+        lines.append(("alone", f"what rounding only this costs: noise below the answers{points}"))
     lines += _hardware(found.findings)
     lines += [("note", note) for note in found.notes]
     if found.written is None:
