@@ -46,7 +46,7 @@ class Instance:
     """A process with its name and the FIFOs at its ports, in the order of its structure.
 
     `layer` is the node it belongs to, or "" for the plumbing between engines. The first port of
-    `receive` and the last of `send` are the accelerator's own AXI4-Stream ports.
+    `receive` and the last of each `send` are the accelerator's own AXI4-Stream ports.
     """
 
     name: str
@@ -91,6 +91,11 @@ class Design:
         """Every stream between two processes."""
         return self._netlist[1]
 
+    @property
+    def sends(self) -> tuple[Instance, ...]:
+        """The processes by which answers leave, one for each of the graph's outputs."""
+        return self.instances[-len(self.graph.outputs) :]
+
     def layer(self, name: str) -> tuple[Instance, ...]:
         """Return the processes of one node's engine, in order."""
         return tuple(instance for instance in self.instances if instance.layer == name)
@@ -119,12 +124,20 @@ class _Wiring:
                 inputs.append(self._join(source, label, graph.tensor(name), engine.input_lanes))
             last = self._chain(node.name, engine.processes(), tuple(inputs))
             ends |= self._fan_out(node.name, last, node.output, int(engine.output_lanes))
-        output = graph.nodes[-1]
-        end = ends[output.name].pop(0)
-        final = self._join(end, SEND + "_in", output.output, 1)
-        self._place(SEND, Send(output.output), (final,), "", ("output_stream",))
+        self._answer({name: ends[name].pop(0) for name in graph.outputs})
         fifos = tuple(self._wired())
         return tuple(self.instances), fifos
+
+    def _answer(self, ends: Mapping[str, _End]) -> None:
+        """Lead every answer out of the accelerator, by a port of its own."""
+        finals = {}
+        for tensor, end in ends.items():
+            name = SEND if len(ends) == 1 else f"{SEND}_{tensor}"
+            element = self.design.graph.tensor(tensor)
+            finals[tensor] = name, self._join(end, f"{name}_in", element, 1), element
+        for tensor, (name, final, element) in finals.items():
+            port = "output_stream" if len(ends) == 1 else f"{tensor}_stream"
+            self._place(name, Send(element), (final,), "", (port,))
 
     def _chain(self, layer: str, processes: tuple[Process, ...], inputs: tuple[str, ...]) -> str:
         """Place an engine's processes; return the name of the last one."""
@@ -138,8 +151,8 @@ class _Wiring:
     def _fan_out(
         self, tensor: str, source: str, element: Tensor, lanes: int
     ) -> dict[str, list[_End]]:
-        """Return one open end per reader of `tensor`, through forks where there are several."""
-        readers = max(1, len(self.design.graph.readers(tensor)))
+        """Return one open end per taker of `tensor`, through forks where there are several."""
+        readers = self.design.graph.takers(tensor)
         ends = []
         end = _End(source, 0, tensor, lanes)
         for number in range(readers - 1):

@@ -350,10 +350,3 @@ def test_layers_without_a_template_are_all_named() -> None:
         fit(graph, Board.load("zcu104"), CLOCK_HZ)
     line = str(caught.value)
     assert all(text in line for text in ("2 groups", "dilation", "padding", "ConvTranspose2d"))
-
-
-def test_several_outputs_have_no_design_yet() -> None:
-    pool = Pool2d("max", Window((1, 1)))
-    nodes = tuple(Node(name, pool, (INPUT,), unsigned(2, 3, 3), 0) for name in ("a", "b"))
-    graph = Graph("twins", unsigned(2, 3, 3), nodes, outputs=("a", "b"))
-    assert unbuildable(graph) == {"b": "2 outputs"}

@@ -74,7 +74,8 @@ def simulate(design: Design, images: int = 1, bounded: bool = True) -> Timing:
             raise Deadlock("; ".join(runner.waits_for() for runner in unfinished))
         unfinished = [runner for runner in unfinished if not runner.done]
     occupancy = {name: channel.occupancy() for name, channel in channels.items()}
-    return Timing(runners[-1].ends(), occupancy)
+    left = [runner.ends() for runner in runners[-len(design.sends) :]]
+    return Timing(tuple(map(max, zip(*left, strict=True))), occupancy)
 
 
 class _Channel:

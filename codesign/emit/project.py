@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codesign.design import RECEIVE, SEND, Design, Instance
+from codesign.design import RECEIVE, Design, Instance
 from codesign.emit.render import layout, render, source
 from codesign.emit.weights import constant_tables, golden_text, initialiser
 from codesign.hardware.fifo import is_shift_register
+from codesign.hardware.processes.send import Send
 from codesign.hardware.structure import Stream
 from codesign.hardware.wire import beat_bits, element_bytes, widest_lanes
 from codesign.network.graph import INPUT, Node
@@ -132,12 +133,8 @@ def _learned_scalars(node: Node, network: Network, instance: Instance) -> dict[s
 def _golden_files(network: Network, images: Integers, layer_images: int) -> Files:
     """Return the golden tensors: the ends for all images, what lies between for a few."""
     few = network.execute(images[:layer_images])
-    last = network.graph.nodes[-1].name
-    files = {f"tb/data/{name}.txt": golden_text(values) for name, values in few.items()}
-    outputs = network.execute(images)[last]
-    files[f"tb/data/{INPUT}.txt"] = golden_text(images)
-    files[f"tb/data/{last}.txt"] = golden_text(outputs)
-    return files
+    ends = {INPUT: images} | network.answers(images)
+    return {f"tb/data/{name}.txt": golden_text(values) for name, values in (few | ends).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +161,9 @@ class _Call:
 
 def _call(instance: Instance) -> _Call:
     structure = instance.process.structure()
+    is_send = isinstance(instance.process, Send)
     ports = [_Port(stream, stream.name, instance.name == RECEIVE) for stream in structure.reads] + [
-        _Port(stream, stream.name, instance.name == SEND) for stream in structure.writes
+        _Port(stream, stream.name, is_send) for stream in structure.writes
     ]
     arguments, loop = (*instance.reads, *instance.writes), structure.loop
     clock = (loop.ii, int(loop.stages), int(loop.gap))
@@ -175,7 +173,7 @@ def _call(instance: Instance) -> _Call:
 def _names(design: Design, network: Network, images: int, layer_images: int) -> dict[str, Any]:
     """Return what the project's own templates may use."""
     graph, board = design.graph, design.board
-    first, last = graph.input, graph.output
+    first = graph.input
     lanes = widest_lanes(first)
     wire_bits = 8 * element_bytes(first.bits)
     return {
@@ -194,19 +192,36 @@ def _names(design: Design, network: Network, images: int, layer_images: int) -> 
         "layer_images": layer_images,
         "images": images,
         "input_name": INPUT,
-        "output_name": graph.nodes[-1].name,
         "input": first,
         "input_scale": repr(float(network.scales[INPUT])),
-        "output": last,
+        "outputs": [
+            _output(design, name, send.writes[0])
+            for name, send in zip(graph.outputs, design.sends, strict=True)
+        ],
         "input_bits": beat_bits(lanes, first.bits),
         "input_lanes": lanes,
         "input_wire_bits": wire_bits,
         "input_mask": (1 << wire_bits) - 1,
-        "output_bits": 8 * element_bytes(last.bits),
-        "output_signed": last.signed,
-        "ends": {"input": _extents(first), "output": _extents(last)},
+        "input_extents": _extents(first),
         "timed_images": TIMED_IMAGES,
     }
+
+
+def _output(design: Design, name: str, port: str) -> dict[str, Any]:
+    """Return one way out: its golden tensor, its port, and the type of a beat's element."""
+    tensor = design.graph.tensor(name)
+    several = len(design.graph.outputs) > 1
+    bits = 8 * element_bytes(tensor.bits)
+    kind = "int" if tensor.signed else "uint"
+    return {
+        "name": name,
+        "label": f"accelerator's {name}" if several else "accelerator",
+        "port": port,
+        "dma": f"dma_{name}" if name != design.graph.outputs[0] else "dma",
+        "bits": bits,
+        "type": f"{kind}{bits}",
+        "elements": tensor.elements,
+    } | _extents(tensor)
 
 
 def _impl(depth: int, stream: Stream) -> str:
@@ -236,7 +251,7 @@ def _layer(design: Design, node: Node) -> dict[str, Any]:
 
 
 def _tensors(design: Design, images: int, layer_images: int) -> list[dict[str, Any]]:
-    ends = {INPUT, design.graph.nodes[-1].name}
+    ends = {INPUT, *design.graph.outputs}
     result = []
     for name in (INPUT, *(node.name for node in design.graph)):
         count = images if name in ends else layer_images

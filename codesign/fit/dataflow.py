@@ -148,10 +148,11 @@ class _Problem:
         self.edges = _edges(graph, self.layers)
         # one by one: the FIFOs between the ends and the engines belong to the edges
         lanes = widest_lanes(graph.input)
-        ends = [price((end,), 1) for end in (Receive(graph.input, lanes), Send(graph.output))]
+        sends = [Send(graph.tensor(name)) for name in graph.outputs]
+        ends = [price((end,), 1) for end in (Receive(graph.input, lanes), *sends)]
         self.end_cycles = max(int(cycles[0]) for cycles, _ in ends)
         fixed = np.sum([costs for _, costs in ends], axis=0)
-        fixed += fork_costs(graph.input, lanes, len(graph.readers(INPUT)))
+        fixed += fork_costs(graph.input, lanes, graph.takers(INPUT))
         shell = [resources.SHELL[name][1] for name in RESOURCES]
         available = np.array([budget[name] for name in RESOURCES], np.float64)
         taken = np.array(shell) + fixed[0]
@@ -338,10 +339,9 @@ def _edges(graph: Graph, layers: Sequence[Options]) -> list[_PricedEdge]:
             outside = np.array([widest_lanes(graph.input)])
             producer = outside if name == INPUT else layers[source].output_lanes
             edges.append(_priced(graph, name, source, sink, producer, layers[sink].input_lanes))
-    last = len(layers) - 1
-    edges.append(
-        _priced(graph, graph.nodes[-1].name, last, -1, layers[last].output_lanes, np.array([1]))
-    )
+    for name in graph.outputs:
+        source = index[name]
+        edges.append(_priced(graph, name, source, -1, layers[source].output_lanes, np.array([1])))
     return edges
 
 

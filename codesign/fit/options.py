@@ -59,12 +59,7 @@ class Options:
 def unbuildable(graph: Graph) -> dict[str, str]:
     """Return by node what hardware templates lack for it; empty if all can be built."""
     found = {node.name: _template_or_lack(node, graph.inputs(node)) for node in graph}
-    reasons = {name: lack for name, lack in found.items() if isinstance(lack, str)}
-    if len(graph.outputs) > 1:
-        reasons[graph.outputs[-1]] = f"{len(graph.outputs)} outputs"
-    elif graph.outputs[0] != graph.nodes[-1].name or graph.readers(graph.outputs[0]):
-        reasons[graph.outputs[0]] = "an output that other layers read"
-    return reasons
+    return {name: lack for name, lack in found.items() if isinstance(lack, str)}
 
 
 def check_buildable(graph: Graph) -> None:
@@ -88,7 +83,7 @@ def options(graph: Graph, node: Node) -> Options:
     engine = template.of(node, inputs, space.grid())
     processes = engine.processes()
     cycles, costs = price(processes, space.size)
-    costs += fork_costs(node.output, engine.output_lanes, len(graph.readers(node.name)))
+    costs += fork_costs(node.output, engine.output_lanes, graph.takers(node.name))
     first = latency.longest_silence(processes[0].structure().phases)
     columns = (cycles, _row(engine.input_lanes, space.size), _row(engine.output_lanes, space.size))
     legal = np.broadcast_to(engine.legal(), space.size)

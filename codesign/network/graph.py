@@ -111,6 +111,10 @@ class Graph:
         """Return the nodes that read `name`, one entry per reading port."""
         return tuple(node for node in self.nodes for source in node.inputs if source == name)
 
+    def takers(self, name: str) -> int:
+        """Count the ports that take what `name` produces: readers, and the way out."""
+        return len(self.readers(name)) + (name in self.outputs)
+
     @property
     def output(self) -> Tensor:
         """Type of the (first) answer."""
