@@ -32,6 +32,8 @@ LEVELS = 8
 SPACE = Space(tuple(Choice(f"x{i}", tuple(range(LEVELS))) for i in range(8)))
 OBJECTIVES = (Objective("error", maximize=False), Objective("gain", maximize=True))
 REFERENCE = {"error": 1.1, "gain": -11.0}
+OPTIONS = {"bayes": {"start": 8, "candidates": 100}}
+"""Of strategies that are slow by default."""
 
 
 def zdt1(point, number=0, seed=0):
@@ -49,10 +51,8 @@ def strategy(name):
 
 
 def search(name, trials, *, seed=0, evaluate=zdt1, path=None, **changes):
-    study = Study(
-        **{"space": SPACE, "objectives": OBJECTIVES, "strategy": strategy(name), "seed": seed}
-        | changes
-    )
+    own = {"strategy": strategy(name), "seed": seed, "options": OPTIONS.get(name, {})}
+    study = Study(**{"space": SPACE, "objectives": OBJECTIVES} | own | changes)
     with Store.open(path, study.definition()) as store:
         return study.run(evaluate, Budget(trials), store).trials
 
@@ -63,7 +63,7 @@ def volume(trials, objectives=OBJECTIVES, reference=REFERENCE):
 
 
 def test_members_bear_the_names_of_their_files():
-    assert {"evolution", "exhaustive", "nsga2", "nsga3", "random"} <= set(NAMES)
+    assert {"bayes", "evolution", "exhaustive", "nsga2", "nsga3", "random"} <= set(NAMES)
     assert [strategy(name).name() for name in NAMES] == list(NAMES)
 
 
@@ -106,7 +106,7 @@ def test_resumed_equals_uninterrupted_wherever_it_was_cut(name, batch, tmp_path)
 @pytest.mark.parametrize("name", NAMES)
 def test_constraints_are_respected(name):
     constraint = Constraint.parse("gain>=-3")
-    trials = search(name, 200, constraints=(constraint,))
+    trials = search(name, 200, constraints=(constraint,), batch=10)
     front = pareto.front(trials, OBJECTIVES)
     assert front
     assert any(not trial.feasible for trial in trials)
@@ -117,8 +117,8 @@ def test_constraints_are_respected(name):
 
 @pytest.mark.parametrize("name", LEARNING)
 def test_better_than_random(name):
-    seeds = range(5)
-    found = statistics.median(volume(search(name, 200, seed=seed)) for seed in seeds)
+    seeds = range(3)
+    found = statistics.median(volume(search(name, 200, seed=s, batch=10)) for s in seeds)
     chance = statistics.median(volume(search("random", 200, seed=seed)) for seed in seeds)
     assert found > 1.05 * chance
 
@@ -131,8 +131,9 @@ def test_finds_the_feasible_corner_sooner_than_random(name):
         far = sum(point.values()) / 16 - 1
         return Outcome({}, {"sum<=16": far}) if far > 0 else zdt1(point)
 
-    seeds = range(5)
-    found = [sum(t.feasible for t in search(name, 200, seed=s, evaluate=early)) for s in seeds]
+    seeds = range(3)
+    runs = [search(name, 200, seed=s, batch=10, evaluate=early) for s in seeds]
+    found = [sum(trial.feasible for trial in trials) for trials in runs]
     chance = [sum(t.feasible for t in search("random", 200, seed=s, evaluate=early)) for s in seeds]
     assert statistics.median(found) > 5 * statistics.median(chance)
 
@@ -167,6 +168,21 @@ def test_options_of_nsga2_are_checked():
             InputError, match=f"strategy nsga2: option population must be .*{problem}"
         ):
             Nsga2(SPACE, OBJECTIVES, 0, {"population": value})
+
+
+def test_options_of_bayes_are_checked():
+    bayes = strategy("bayes")
+    with pytest.raises(InputError, match="has no surrogate 'forrest'; did you mean forest"):
+        bayes(SPACE, OBJECTIVES, 0, {"surrogate": "forrest"})
+    with pytest.raises(InputError, match="option start must be at least 2, got 1"):
+        bayes(SPACE, OBJECTIVES, 0, {"start": 1})
+
+
+def test_a_forest_beats_random_too():
+    options = {"surrogate": "forest", "start": 8, "candidates": 100}
+    runs = [search("bayes", 100, seed=seed, batch=10, options=options) for seed in range(3)]
+    chance = statistics.median(volume(search("random", 100, seed=seed)) for seed in range(3))
+    assert statistics.median(map(volume, runs)) > 1.05 * chance
 
 
 def test_population_changes_the_search():
