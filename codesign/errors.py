@@ -18,13 +18,16 @@ class CodesignError(Exception):
 
 
 class InputError(CodesignError):
-    """The user's file, key or name is wrong: "PLACE: what is wrong; what would do"."""
+    """The user's file, key or name is wrong: "PLACE: what is wrong; what would do".
+
+    That is one line that can be printed, whatever characters the file holds.
+    """
 
     def __init__(self, place: str, problem: str, remedy: str = "") -> None:
         self.place = place
         self.problem = problem
         self.remedy = remedy
-        super().__init__(f"{place}: {problem}" + (f"; {remedy}" if remedy else ""))
+        super().__init__(_printable(f"{place}: {problem}" + (f"; {remedy}" if remedy else "")))
 
 
 class UnsupportedOperator(InputError):
@@ -72,3 +75,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]}?"
     return "known: " + (", ".join(names) if names else "none")
+
+
+def _printable(text: str) -> str:
+    """Return a text with every character that cannot be printed as its escape sequence."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -5,6 +5,7 @@ One of the `onnx*` modules of this package, the only ones that know onnx.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,14 @@ from google.protobuf.message import (  # type: ignore[import-untyped]
     EncodeError,
 )
 from numpy.typing import NDArray
-from onnx import checker, external_data_helper, helper, inliner, numpy_helper
+from onnx import checker, defs, external_data_helper, helper, inliner, numpy_helper
 
 from codesign.errors import InputError
+
+STANDARD_DOMAINS = ("", "ai.onnx")
+
+OLDEST_OPSET = 7
+"""Operators of earlier sets mean other things."""
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -35,8 +41,10 @@ def read(path: Path) -> onnx.ModelProto:
     if not model.graph.node:
         raise InputError(place, "is no ONNX model, or one without any node")
     try:
-        external_data_helper.load_external_data_for_model(model, str(path.parent))
-    except (OSError, ValueError, checker.ValidationError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a misspelt key is not to be passed over
+            external_data_helper.load_external_data_for_model(model, str(path.parent))
+    except (OSError, UserWarning, ValueError, checker.ValidationError) as error:
         problem = f"has weights in other files that cannot be read ({first_line(error)})"
         raise InputError(place, problem, "keep the .data file beside the model") from error
     return _inlined(model, place) if model.functions else model
@@ -52,6 +60,42 @@ def check(model: onnx.ModelProto, place: str) -> None:
         checker.check_model(model)
     except (checker.ValidationError, EncodeError, RuntimeError, ValueError) as error:
         raise InputError(place, f"is no valid ONNX model ({first_line(error)})") from error
+
+
+def check_node(node: onnx.NodeProto, version: int, place: str) -> None:
+    """Refuse a node of the standard operators that breaks the ONNX standard.
+
+    Raises:
+        InputError: with the checker's reason.
+    """
+    context = checker.C.CheckerContext()
+    context.ir_version = onnx.IR_VERSION
+    context.opset_imports = {"": version}
+    try:
+        checker.check_node(node, context)
+    except (checker.ValidationError, EncodeError, RuntimeError, ValueError) as error:
+        problem = f"node '{label(node)}' is no valid ONNX ({first_line(error)})"
+        raise InputError(place, problem) from error
+
+
+def operator_set(model: onnx.ModelProto, place: str) -> int:
+    """Return the version of a model's standard operators.
+
+    Raises:
+        InputError: operators of that version are not known, or mean other things.
+    """
+    named = [opset for opset in model.opset_import if opset.domain in STANDARD_DOMAINS]
+    newest = defs.onnx_opset_version()
+    if len(named) != 1:
+        raise InputError(place, f"names {len(named)} sets of standard operators")
+    version: int = named[0].version
+    if version < OLDEST_OPSET:
+        problem = f"is of operator set {version}; {OLDEST_OPSET} is the oldest"
+        raise InputError(place, problem, "convert it with onnx.version_converter")
+    if version > newest:
+        problem = f"is of operator set {version}; {newest} is the newest"
+        raise InputError(place, problem, "install a later onnx package")
+    return version
 
 
 def write(model: onnx.ModelProto, path: Path) -> None:

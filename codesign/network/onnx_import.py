@@ -30,9 +30,6 @@ INPUT_BITS = 8
 FACTOR_BITS = 8
 """Bits of the factors that bring the inputs of a join to one scale; quantising narrows them."""
 
-OLDEST_OPSET = 7
-"""Operators of earlier sets mean other things."""
-
 _RELU = (0.0, math.inf)
 
 
@@ -105,11 +102,8 @@ def opened(model: onnx.ModelProto, place: str, *, input_signed: bool) -> Reader:
     """
     for node in model.graph.node:  # before the checker complains of something else
         check_known(node, place)
+    onnx_file.operator_set(model, place)
     onnx_file.check(model, place)
-    for opset in model.opset_import:
-        if not opset.domain and opset.version < OLDEST_OPSET:
-            problem = f"is of operator set {opset.version}; {OLDEST_OPSET} is the oldest"
-            raise InputError(place, problem, "convert it with onnx.version_converter")
     return Reader(model, recognised(model), place, input_signed=input_signed)
 
 

@@ -41,7 +41,6 @@ OPERATORS: Mapping[str, Callable[[Step], Value | list[Value]]] = {
 
 KNOWN = frozenset([*OPERATORS, *FOLDED]) - {QUANTISED, RECOGNISED}
 
-_STANDARD_DOMAINS = ("", "ai.onnx")
 _OWN = f"{DOMAIN}.{QUANTISED}"
 _LOOKING = ("Shape", "Size")
 _HANDED_ON = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
@@ -72,7 +71,7 @@ def check_known(node: onnx.NodeProto, place: str) -> None:
     Raises:
         UnsupportedOperator: with what would help.
     """
-    standard = node.domain in _STANDARD_DOMAINS
+    standard = node.domain in onnx_file.STANDARD_DOMAINS
     operator = node.op_type if standard else f"{node.domain}.{node.op_type}"
     if operator not in KNOWN and operator != _OWN:
         known = "codesign knows " + ", ".join(sorted(KNOWN))

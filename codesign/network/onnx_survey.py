@@ -36,7 +36,7 @@ def survey(model: onnx.ModelProto, path: Path) -> list[InputError]:
     except InputError as error:
         try:
             found = _Survey(model, str(path)).problems()
-        except InputError:  # it has no image input to start from
+        except InputError:  # of the whole model, or it has no image to start from
             return [error]
         return found or [error]
     return []
@@ -48,6 +48,7 @@ class _Survey:
     def __init__(self, model: onnx.ModelProto, place: str) -> None:
         self.model = model
         self.place = place
+        self.version = onnx_file.operator_set(model, place)
         nodes = list(model.graph.node)
         self.reader = Reader(model, nodes, place, input_signed=_WIDTHS.input_signed)
         self.shapes = _inferred(model)
@@ -59,6 +60,7 @@ class _Survey:
         for node in self.model.graph.node:
             try:
                 check_known(node, self.place)
+                onnx_file.check_node(node, self.version, self.place)
                 if not self.unknown.isdisjoint(node.input):
                     self.unknown.update(node.output)
                     continue
