@@ -60,24 +60,31 @@ GEOMETRIES: tuple[tuple[Window, tuple[int, int]], ...] = (
     (Window((2, 5), (1, 3), (0, 4, 1, 4)), (1, 9)),
 )
 
+DILATED: tuple[tuple[Window, tuple[int, int]], ...] = (
+    (Window((3, 3), (1, 1), (2, 2, 2, 2), (2, 2)), (5, 4)),
+    (Window((3, 2), (2, 1), (1, 2, 3, 1), (2, 3)), (7, 6)),
+    (Window((2, 3), (2, 3), (0, 0, 0, 0), (3, 1)), (7, 8)),
+    (Window((2, 2), (1, 1), (2, 0, 1, 3), (2, 3)), (2, 3)),  # beyond the map
+)
+
 
 def convolutions() -> Iterator[Graph]:
     """Every geometry, with signs, widths and requantisers in turn."""
     requantisers = ((8, 1), (5, 8), (3, 1), (4, 16))
-    for number, (window, size) in enumerate(GEOMETRIES):
-        channels, outputs = ((6, 4), (2, 3), (3, 2), (4, 2))[number % 4]
+    for number, (window, size) in enumerate(GEOMETRIES + DILATED):
+        channels, outputs = ((2, 2), (2, 3), (3, 2), (4, 1))[number % 4] if number else (6, 4)
         is_signed = number % 3 == 1
         bits, multiplier_bits = requantisers[number % len(requantisers)]
         source = Tensor((channels, *size), 1 + number % 8, is_signed)
         op = Conv2d(channels, outputs, window, 2 + number % 7)
         yield single(op, source, bits, number % 2 == 1, multiplier_bits)
-    yield single(Conv2d(4, 4, Window((2, 2)), 3), signed(4, 3, 3), 24, True, 0)
+    yield single(Conv2d(2, 2, Window((2, 2)), 3), signed(2, 3, 3), 24, True, 0)
     yield single(Conv2d(4, 6, Window((1, 1)), 3), signed(4), 5, True, 8)
     # a ReLU6, and a foreign zero point: ranges narrower than their widths
     for bounds, is_signed in (((0, 11), False), ((-3, 6), True)):
-        source = Tensor((4, 3, 3), 5, signed=True, bounds=(-9, 12))
+        source = Tensor((2, 3, 3), 5, signed=True, bounds=(-9, 12))
         output = Tensor((4, 2, 2), 4, is_signed, bounds)
-        op = Conv2d(4, 4, Window((2, 2)), 3)
+        op = Conv2d(2, 4, Window((2, 2)), 3)
         yield Graph("case", source, (Node("node", op, (INPUT,), output, 8),))
 
 
@@ -93,8 +100,8 @@ def dense_layers() -> Iterator[Graph]:
 
 def pools() -> Iterator[Graph]:
     """Maxima, averages and global averages; with and without requantisation."""
-    for number, (window, size) in enumerate(GEOMETRIES):
-        channels = (4, 2, 3, 6)[number % 4]
+    for number, (window, size) in enumerate(GEOMETRIES + DILATED):
+        channels = (4, 2, 3, 2)[number % 4]
         source = Tensor((channels, *size), 2 + number % 7, number % 2 == 1)
         yield single(Pool2d("max", window), source, source.bits, source.signed, 0)
         multiplier_bits = (1, 8, 16)[number % 3]
@@ -199,8 +206,8 @@ def random_design(
 
 def depthwise() -> Iterator[Graph]:
     """Every geometry; all requantisers; batch normalisation of a map and of a vector."""
-    for number, (window, size) in enumerate(GEOMETRIES):
-        channels = (4, 2, 3, 6)[number % 4]
+    for number, (window, size) in enumerate(GEOMETRIES + DILATED):
+        channels = (4, 2, 3, 2)[number % 4]
         source = Tensor((channels, *size), 1 + number % 8, number % 2 == 1)
         op = Conv2d(channels, channels, window, 2 + number % 7, channels)
         yield single(op, source, 3 + number % 6, number % 3 == 1, (1, 8, 16)[number % 3])

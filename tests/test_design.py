@@ -139,7 +139,7 @@ def test_every_stream_has_two_ends_that_agree(seed: int) -> None:
             written.words,
         )
         tensor = design.graph.tensor(fifo.tensor)
-        if "window" not in fifo.source:
+        if "window" not in fifo.source and "sliding" not in fifo.source:
             assert int(written.words * written.lanes) == tensor.elements
     ports = [name for i in design.instances for name in (*i.reads, *i.writes)]
     outside = {"input_stream", "output_stream"}

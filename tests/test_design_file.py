@@ -79,7 +79,7 @@ EDITS: list[tuple[tuple[str, ...], object, list[str]]] = [
     (("engines", "conv0", "pe"), 2.5, ["engines.conv0.pe", "2.5"]),
     (("engines", "conv0", "arithmetic"), "gpu", ["cannot be gpu", "legal values: lut, dsp"]),
     (("engines", "conv0", "ep"), 2, ["engines.conv0.ep: is no knob", "did you mean pe"]),
-    (("engines", "conv0"), {"pe": 1}, ["engines.conv0.simd: is missing", "1, 2, 4"]),
+    (("engines", "conv0"), {"pe": 1}, ["engines.conv0.positions: is missing", "1, 3, 9"]),
     (("engines", "conv1"), {"pe": 1}, ["engines.conv1: is no layer", "did you mean conv0"]),
     (("engines", "conv0"), 3, ["engines.conv0", "keys and values"]),
     (("fifo_depths", "conv9_in"), 9, ["fifo_depths", "conv9_in"]),

@@ -40,6 +40,7 @@ GOLDEN_TEXTS = (
     "src/conv0_matrix.cpp",
     "src/conv0_fork.cpp",
     "src/add0_add.cpp",
+    "src/pool0_sliding.cpp",
     "src/pool0_reduce.cpp",
     "src/dense0_resize.cpp",
     "src/dense0_matrix.cpp",
@@ -68,6 +69,7 @@ def small_graph() -> Graph:
 def small_design(graph: Graph) -> Design:
     knobs = {
         "conv0": {
+            "positions": 1,
             "pe": 2,
             "simd": 1,
             "arithmetic": Arithmetic.DSP,
@@ -75,6 +77,7 @@ def small_design(graph: Graph) -> Design:
             "line_storage": Storage.BRAM,
         },
         "conv1": {
+            "positions": 1,
             "pe": 4,
             "simd": 2,
             "arithmetic": Arithmetic.LUT,
@@ -82,7 +85,7 @@ def small_design(graph: Graph) -> Design:
             "line_storage": Storage.LUTRAM,
         },
         "add0": {"pe": 2},
-        "pool0": {"pe": 4, "line_storage": Storage.LUTRAM},
+        "pool0": {"positions": 4, "pe": 4, "line_storage": Storage.LUTRAM},
         "dense0": {
             "pe": 1,
             "simd": 8,

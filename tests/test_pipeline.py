@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from codesign.cost.pipeline import Deadlock, simulate
 from codesign.design import Design
 from codesign.fit.options import template_of
 from codesign.hardware.board import Board
-from codesign.hardware.structure import Part, Structure
+from codesign.hardware.structure import Part, Phase, Structure
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.ops.add import Add
 from codesign.network.ops.conv2d import Conv2d
@@ -100,12 +101,17 @@ Traffic = list[tuple[list[bool], bool]]
 
 def traffic(structure: Structure) -> Traffic:
     """Return for every iteration of one image which ports it reads and whether it writes."""
-    result: Traffic = []
-    for phase in structure.phases:
-        for _ in range(int(phase.times)):
-            for part in phase.parts:
-                result += spread(part, len(structure.reads))
-    return result
+    parts = unrolled(structure.phases)
+    return [iteration for part in parts for iteration in spread(part, len(structure.reads))]
+
+
+def unrolled(parts: tuple[Part | Phase, ...]) -> Iterator[Part]:
+    for part in parts:
+        if isinstance(part, Part):
+            yield part
+        else:
+            for _ in range(int(part.times)):
+                yield from unrolled(part.parts)
 
 
 def spread(part: Part, ports: int) -> Traffic:

@@ -30,7 +30,7 @@ from codesign.hardware.processes.receive import Receive
 from codesign.hardware.processes.resize import Resize
 from codesign.hardware.processes.send import Send
 from codesign.hardware.processes.window import Window
-from codesign.hardware.structure import Structure
+from codesign.hardware.structure import Part, Phase, Structure
 from codesign.hardware.wire import beat_bits, element_bytes
 from codesign.network.op import Integers
 from codesign.network.tensor import Tensor
@@ -121,12 +121,21 @@ def test_a_kernel_has_no_loop_that_nobody_counts(kind: str) -> None:
 @pytest.mark.parametrize("kind", PROCESSES)
 def test_phases_sum_to_trips_and_words(kind: str) -> None:
     for structure in of_kind(kind):
-        parts = [(int(phase.times), part) for phase in structure.phases for part in phase.parts]
+        parts = list(repeated(structure.phases))
         assert sum(times * int(part.cycles) for times, part in parts) == structure.loop.trips
         writes = sum(times * int(part.writes) for times, part in parts)
         for port, stream in enumerate(structure.reads):
             assert stream.words == sum(times * int(part.reads_of(port)) for times, part in parts)
         assert all(stream.words == writes for stream in structure.writes)
+
+
+def repeated(parts: tuple[Part | Phase, ...], times: int = 1) -> Iterator[tuple[int, Part]]:
+    """Yield every part with how often it is run."""
+    for part in parts:
+        if isinstance(part, Part):
+            yield times, part
+        else:
+            yield from repeated(part.parts, times * int(part.times))
 
 
 @pytest.mark.parametrize("kind", PROCESSES)
@@ -176,18 +185,20 @@ def test_words_are_read_back_no_sooner_than_stated() -> None:
     while checked < 300:
         kernel = (int(random.integers(1, 6)), int(random.integers(1, 6)))
         stride = (int(random.integers(1, 5)), int(random.integers(1, 5)))
-        top, left, bottom, right = (int(random.integers(side)) for side in (*kernel, *kernel))
+        dilation = (int(random.integers(1, 4)), int(random.integers(1, 4)))
+        extent = Geometry(kernel, stride, dilation=dilation).extent
+        top, left, bottom, right = (int(random.integers(side)) for side in (*extent, *extent))
         maps = Tensor((2, int(random.integers(1, 8)), int(random.integers(1, 8))), 4, False)
-        geometry = Geometry(kernel, stride, (top, left, bottom, right))
+        geometry = Geometry(kernel, stride, (top, left, bottom, right), dilation)
         padded = (maps.shape[1] + top + bottom, maps.shape[2] + left + right)
-        if padded[0] >= kernel[0] and padded[1] >= kernel[1]:
+        if padded[0] >= extent[0] and padded[1] >= extent[1]:
             process = Window(maps, geometry, 0, 1 + checked % 2)
             assert least_distance(process) >= process.structure().facts["read_back"], process
             checked += 1
 
 
 def least_distance(process: Window) -> int:
-    """Return the fewest iterations from storing a word to reading it back."""
+    """Return the fewest iterations from storing a word to reading it back; many if none is."""
     (reads,), writes = schedule(process.structure())
     channels, rows, columns = process.map.shape
     words = channels // int(process.lanes)
@@ -196,4 +207,4 @@ def least_distance(process: Window) -> int:
     patches = process.geometry.patches(order.transpose(0, 3, 1, 2), pad_value=-1)
     numbers = patches.transpose(0, 2, 3, 4, 5, 1).ravel()
     stored = numbers >= 0
-    return int((writes[stored] - reads[numbers[stored]]).min())
+    return int((writes[stored] - reads[numbers[stored]]).min(initial=1 << 30))

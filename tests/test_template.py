@@ -7,6 +7,7 @@ its structure declares. Points whose C++ differs in pragmas alone run once.
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import hls
@@ -22,7 +23,9 @@ from codesign.hardware.structure import Structure
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Graph, Node
 from codesign.network.network import Network, Parameters, finish
-from codesign.network.op import Integers
+from codesign.network.op import Integers, Shape
+from codesign.network.ops.conv_transpose2d import ConvTranspose2d
+from codesign.network.subpixel import Subpixel
 
 TEMPLATES = load.names("hardware.templates")
 IMAGES = 3
@@ -66,11 +69,26 @@ def test_products_are_the_macs_of_the_operator(kind: str) -> None:
         for node in graph:
             inputs = graph.inputs(node)
             template = template_of(node, graph.inputs(node))
-            engine = template.of(node, inputs, template.space(node, inputs).grid())
-            groups = [g for p in engine.processes() for g in p.structure().multipliers]
-            products = [np.asarray(g.count * g.uses) for g in groups if g.name == "products"]
-            macs = node.op.macs([tensor.shape for tensor in inputs])
-            assert np.all(sum(products) == macs)
+            macs = multiplications(node, [tensor.shape for tensor in inputs])
+            for _, engine in template.every(node, inputs):
+                groups = [g for p in engine.processes() for g in p.structure().multipliers]
+                products = [np.asarray(g.count * g.uses) for g in groups if g.name == "products"]
+                assert np.all(sum(products) == macs)
+
+
+def multiplications(node: Node, shapes: list[Shape]) -> int:
+    """Return the MACs of an operator; a transposed convolution also multiplies by zeros.
+
+    It does not where the stride divides the kernel and no two kernels overlap.
+    """
+    macs = node.op.macs(shapes)
+    if not isinstance(node.op, ConvTranspose2d):
+        return macs
+    window = node.op.window
+    all_used = Subpixel.of(node.op, shapes[0]).convolution.macs(shapes)
+    if window.kernel == window.stride and not window.is_dilated and not any(node.op.extra):
+        assert all_used == macs
+    return all_used
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)
@@ -80,16 +98,21 @@ def test_arrays_of_knobs_give_what_each_point_gives(kind: str) -> None:
             inputs = graph.inputs(node)
             template = template_of(node, graph.inputs(node))
             space = template.space(node, inputs)
-            every = template.of(node, inputs, space.grid())
-            legal = np.broadcast_to(every.legal(), space.size)
-            for number in range(space.size):
-                one = template.of(node, inputs, space.at(number))
-                assert bool(one.legal()) == bool(legal[number])
-                assert at(every.input_lanes, number, space.size) == one.input_lanes
-                assert at(every.output_lanes, number, space.size) == one.output_lanes
-                pairs = zip(every.processes(), one.processes(), strict=True)
-                for all_processes, process in pairs:
-                    check_same(all_processes.structure(), process.structure(), number, space.size)
+            numbers = iter(range(space.size))
+            for points, every in template.every(node, inputs):
+                for place, number in enumerate(islice(numbers, points)):
+                    one = template.of(node, inputs, space.at(number))
+                    check_engine(every, one, place, points)
+            assert next(numbers, None) is None
+
+
+def check_engine(every: HardwareTemplate, one: HardwareTemplate, number: int, points: int) -> None:
+    """Compare entry `number` of engines given as arrays with the engine of one point."""
+    assert at(np.asarray(every.legal()), number, points) == bool(one.legal())
+    assert at(every.input_lanes, number, points) == one.input_lanes
+    assert at(every.output_lanes, number, points) == one.output_lanes
+    for all_processes, process in zip(every.processes(), one.processes(), strict=True):
+        check_same(all_processes.structure(), process.structure(), number, points)
 
 
 def check_same(every: Structure, one: Structure, number: int, points: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from codesign.hardware.structure import FUNCTION_CYCLES, Count, Phase, Structure
+from codesign.hardware.structure import FUNCTION_CYCLES, Count, Part, Phase, Structure
 
 
 def loop_cycles(trips: Count, ii: int, depth: Count) -> Count:
@@ -32,15 +34,20 @@ def longest_silence(phases: tuple[Phase, ...]) -> Count:
 
     Whether a part reads is decided by the operator, never by a knob; how long it lasts is not.
     """
-    run: Count = 0
-    longest: Count = 0
-    for phase in phases:
-        silent = [part.is_silent for part in phase.parts]
-        if all(silent):
-            run = run + phase.times * sum(part.cycles for part in phase.parts)
-            longest = np.maximum(longest, run)
-            continue
-        for part, is_silent in zip(phase.parts, silent, strict=True):
-            run = run + part.cycles if is_silent else 0
-            longest = np.maximum(longest, run)
+    _, longest = _silence(phases, 0)
     return longest
+
+
+def _silence(parts: Sequence[Part | Phase], run: Count) -> tuple[Count, Count]:
+    """Return the silence at the end of `parts`, and the longest; `run` is that before them."""
+    longest = run
+    for part in parts:
+        if part.is_silent:
+            run = run + part.duration
+        elif isinstance(part, Part):
+            run = 0
+        else:
+            run, within = _silence(part.parts, run)
+            longest = np.maximum(longest, within)
+        longest = np.maximum(longest, run)
+    return run, longest

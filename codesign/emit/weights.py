@@ -37,7 +37,7 @@ def _matrix_tables(
 ) -> dict[str, Integers]:
     pe, simd = int(process.pe), int(process.simd)
     folds, steps = process.outputs // pe, process.inputs // simd
-    rows = stream_order(graph, node, own)
+    rows = by_word(stream_order(graph, node, own), process.element.channels, process.together, simd)
     tiles = rows.reshape(folds, pe, steps, simd).transpose(0, 2, 1, 3)
     tables = {"weights": tiles.reshape(folds * steps, pe * simd)}
     return tables | _channel_tables(process.requantiser, own, pe)
@@ -46,8 +46,10 @@ def _matrix_tables(
 def _depthwise_tables(process: Depthwise, own: Parameters) -> dict[str, Integers]:
     assert own.weights is not None
     lanes = int(process.lanes)
-    by_position = own.weights.reshape(-1, process.positions).T
-    tables = {"weights": by_position.reshape(-1, lanes)}
+    word = process.together * lanes
+    by_channel = own.weights.reshape(-1, process.positions)
+    row = by_word(by_channel.T.reshape(1, -1), len(by_channel), process.together, word)
+    tables = {"weights": row.reshape(-1, word)}
     return tables | _channel_tables(process.requantiser, own, lanes)
 
 
@@ -82,6 +84,22 @@ def stream_order(graph: Graph, node: Node, own: Parameters) -> Integers:
         return own.weights
     maps = own.weights.reshape(-1, *source.shape)
     return maps.transpose(0, 2, 3, 1).reshape(len(maps), -1)
+
+
+def by_word(rows: Integers, channels: int, together: int, word: int) -> Integers:
+    """Return `[outputs, inputs]` in the order in which words of several positions carry inputs.
+
+    Args:
+        rows: inputs in the order position, channel.
+        channels: channels of a position.
+        together: positions in a word.
+        word: elements of a word: some channels of each of its positions.
+    """
+    if together == 1:
+        return rows
+    lanes = word // together
+    parts = rows.reshape(len(rows), -1, together, channels // lanes, lanes)
+    return parts.transpose(0, 1, 3, 2, 4).reshape(rows.shape)
 
 
 def initialiser(table: Integers) -> str:

@@ -8,7 +8,7 @@ cycles only the Pareto set in the five resources is kept, which loses no optimum
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from typing import Any
 
@@ -80,24 +80,47 @@ def options(graph: Graph, node: Node) -> Options:
     inputs = graph.inputs(node)
     template = template_of(node, inputs)
     space = template.space(node, inputs)
-    engine = template.of(node, inputs, space.grid())
-    processes = engine.processes()
-    cycles, costs = price(processes, space.size)
-    costs += fork_costs(node.output, engine.output_lanes, graph.takers(node.name))
-    first = latency.longest_silence(processes[0].structure().phases)
-    columns = (cycles, _row(engine.input_lanes, space.size), _row(engine.output_lanes, space.size))
-    legal = np.broadcast_to(engine.legal(), space.size)
-    kept = _undominated(np.stack(columns, axis=1), costs, legal)
+    readers = graph.takers(node.name)
+    priced = [_priced(engine, points, readers) for points, engine in template.every(node, inputs)]
+    every = _Priced(*(np.concatenate(column) for column in zip(*map(astuple, priced), strict=True)))
+    keys = np.stack((every.cycles, every.input_lanes, every.output_lanes), axis=1)
+    kept = _undominated(keys, every.costs, every.legal)
     return Options(
         node=node,
         inputs=inputs,
         template=template,
         points=tuple(space.at(int(number)) for number in kept),
-        cycles=cycles[kept],
-        costs=costs[kept],
-        input_lanes=columns[1][kept],
-        output_lanes=columns[2][kept],
-        silence=_row(first, space.size)[kept],
+        cycles=every.cycles[kept],
+        costs=every.costs[kept],
+        input_lanes=every.input_lanes[kept],
+        output_lanes=every.output_lanes[kept],
+        silence=every.silence[kept],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """What `Options` says of engines before any is left out; arrays have an entry per point."""
+
+    cycles: NDArray[np.int64]
+    costs: Costs
+    input_lanes: NDArray[np.int64]
+    output_lanes: NDArray[np.int64]
+    silence: NDArray[np.int64]
+    legal: NDArray[np.bool_]
+
+
+def _priced(engine: HardwareTemplate, points: int, readers: int) -> _Priced:
+    """Return an engine that stands for `points`, with the forks that `readers` need."""
+    processes = engine.processes()
+    cycles, costs = price(processes, points)
+    return _Priced(
+        cycles=cycles,
+        costs=costs + fork_costs(engine.node.output, engine.output_lanes, readers),
+        input_lanes=_row(engine.input_lanes, points),
+        output_lanes=_row(engine.output_lanes, points),
+        silence=_row(latency.longest_silence(processes[0].structure().phases), points),
+        legal=_row(engine.legal(), points),
     )
 
 

@@ -152,13 +152,28 @@ class Part:
         counts = self.reads if isinstance(self.reads, tuple) else (self.reads,)
         return not any(np.any(count) for count in counts)
 
+    @property
+    def duration(self) -> Count:
+        """Iterations."""
+        return self.cycles
+
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """`times` repetitions of a sequence of parts."""
+    """`times` repetitions of a sequence of parts, which may be phases themselves."""
 
     times: Count
-    parts: tuple[Part, ...]
+    parts: tuple[Part | Phase, ...]
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no part of it reads anything."""
+        return all(part.is_silent for part in self.parts)
+
+    @property
+    def duration(self) -> Count:
+        """Iterations of all repetitions."""
+        return self.times * sum((part.duration for part in self.parts), 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ and chains processes; what they cost and how they are written is not its busines
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class HardwareTemplate(ABC):
 
     __slots__ = ()
     implements: ClassVar[type[Op]]
+    structural: ClassVar[tuple[str, ...]] = ()
+    """Knobs that decide which processes there are, the first of the space: never arrays."""
     node: Node
     inputs: tuple[Tensor, ...]
 
@@ -51,6 +53,19 @@ class HardwareTemplate(ABC):
     @abstractmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
         """Return the knobs and the values that divide this node's shape."""
+
+    @classmethod
+    def every(cls, node: Node, inputs: tuple[Tensor, ...]) -> Iterator[tuple[int, Self]]:
+        """Yield the engines of the whole space, in its order, and how many each of them stands for.
+
+        There is one for every value of the structural knobs; the others are arrays.
+        """
+        choices = cls.space(node, inputs).choices
+        fixed = Space(choices[: len(cls.structural)])
+        free = Space(choices[len(cls.structural) :])
+        for number in range(fixed.size):
+            knobs: dict[str, Any] = {**fixed.at(number), **free.grid()}
+            yield free.size, cls.of(node, inputs, knobs)
 
     @abstractmethod
     def processes(self) -> tuple[Process, ...]:

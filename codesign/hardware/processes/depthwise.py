@@ -19,13 +19,14 @@ from codesign.hardware.structure import (
     Storage,
     Stream,
     Structure,
+    ceil_log2,
 )
 from codesign.network.tensor import Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Depthwise(Process):
-    """Weigh `positions` pixels and add them up, `pixels` times, `lanes` channels a cycle.
+    """Weigh `positions` pixels and add them up: `lanes` channels of `together` pixels a cycle.
 
     The running sums of all channels lie in LUTRAM, as those of `Reduce` do.
     """
@@ -38,6 +39,7 @@ class Depthwise(Process):
     lanes: Count
     arithmetic: Count = Arithmetic.DSP
     storage: Count = Storage.BRAM
+    together: int = 1
 
     parameters = ("shift",)
 
@@ -46,26 +48,24 @@ class Depthwise(Process):
         words: Count = self.element.channels // self.lanes
         element, output = self.element, self.requantiser.output
         results = self.pixels * words
-        body = (self.positions - 1) * words
+        parts = self.positions // self.together
+        body = (parts - 1) * words
+        inputs = self.together * self.lanes
         sum_bits = self.requantiser.sum_bits
         return Structure(
-            reads=(
-                Stream(
-                    "patches", self.lanes, element.bits, element.signed, results * self.positions
-                ),
-            ),
+            reads=(Stream("patches", inputs, element.bits, element.signed, results * parts),),
             writes=(Stream("results", self.lanes, output.bits, output.signed, results),),
             loop=Loop(
                 "tap",
-                {"pixel": self.pixels, "place": self.positions, "word": words},
-                stages=6 + self.requantiser.stages,
+                {"pixel": self.pixels, "part": parts, "word": words},
+                stages=6 + ceil_log2(self.together) + self.requantiser.stages,
             ),
             phases=(Phase(self.pixels, (Part(body, body, 0 * words), Part(words, words, words))),),
             buffers=(
                 Buffer(
                     "weights",
-                    self.positions * words,
-                    self.lanes,
+                    parts * words,
+                    inputs,
                     self.weight_bits,
                     True,
                     Role.CONSTANT,
@@ -73,22 +73,30 @@ class Depthwise(Process):
                 ),
                 Buffer("bias", words, self.lanes, sum_bits, True, Role.CONSTANT),
                 *self.requantiser.table(words, self.lanes),
-                Buffer("running", words, self.lanes, sum_bits, True, Role.MEMORY),
+                Buffer(
+                    "running",
+                    words,
+                    self.lanes,
+                    sum_bits,
+                    True,
+                    Role.MEMORY,
+                    when=int(parts > 1),
+                ),
             ),
             multipliers=(
                 Multipliers(
                     "products",
-                    self.lanes,
+                    inputs,
                     element.bits,
                     self.weight_bits,
-                    results * self.positions,
+                    results * parts,
                     self.arithmetic,
                 ),
                 *self.requantiser.multipliers(self.lanes, results),
             ),
             adders=(
-                Adders(self.lanes, sum_bits, results * self.positions),
+                Adders(inputs, sum_bits, results * parts),
                 *self.requantiser.adders(self.lanes, results),
             ),
-            facts={"requantiser": self.requantiser},
+            facts={"together": self.together, "requantiser": self.requantiser},
         )

@@ -43,6 +43,8 @@ class Matrix(Process):
     simd: Count
     arithmetic: Count = Arithmetic.DSP
     storage: Count = Storage.BRAM
+    together: int = 1
+    """Pixels of the input that stand side by side in a word of `simd` elements."""
 
     parameters = ("shift",)
 

@@ -16,16 +16,17 @@ from codesign.hardware.structure import (
     Role,
     Stream,
     Structure,
+    ceil_log2,
 )
 from codesign.network.tensor import Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Reduce(Process):
-    """Reduce `positions` pixels to one, `pixels` times, `lanes` channels a cycle.
+    """Reduce `positions` pixels to one, `pixels` times: `lanes` channels of `together` a cycle.
 
     The running results of all channels lie in LUTRAM, whose asynchronous read lets a result be
-    read, updated and written in one cycle.
+    read, updated and written in one cycle. Where all positions come together, nothing runs.
     """
 
     maximum: bool
@@ -34,6 +35,7 @@ class Reduce(Process):
     element: Tensor
     requantiser: Requantiser
     lanes: Count
+    together: int = 1
 
     parameters = ("shift", "scale")
 
@@ -42,27 +44,37 @@ class Reduce(Process):
         words: Count = self.element.channels // self.lanes
         element, output = self.element, self.requantiser.output
         results = self.pixels * words
-        body = (self.positions - 1) * words
+        parts = self.positions // self.together
+        body = (parts - 1) * words
+        inputs = self.together * self.lanes
         return Structure(
-            reads=(
-                Stream(
-                    "patches", self.lanes, element.bits, element.signed, results * self.positions
-                ),
-            ),
+            reads=(Stream("patches", inputs, element.bits, element.signed, results * parts),),
             writes=(Stream("results", self.lanes, output.bits, output.signed, results),),
             loop=Loop(
                 "position",
-                {"pixel": self.pixels, "place": self.positions, "word": words},
-                stages=3 + self.requantiser.stages,
+                {"pixel": self.pixels, "part": parts, "word": words},
+                stages=3 + ceil_log2(self.together) + self.requantiser.stages,
             ),
             phases=(Phase(self.pixels, (Part(body, body, 0 * words), Part(words, words, words))),),
             buffers=(
-                Buffer("running", words, self.lanes, self.requantiser.sum_bits, True, Role.MEMORY),
+                Buffer(
+                    "running",
+                    words,
+                    self.lanes,
+                    self.requantiser.sum_bits,
+                    True,
+                    Role.MEMORY,
+                    when=int(parts > 1),
+                ),
             ),
             multipliers=self.requantiser.multipliers(self.lanes, results),
             adders=(
-                Adders(self.lanes, self.requantiser.sum_bits, results * self.positions),
+                Adders(inputs, self.requantiser.sum_bits, results * parts),
                 *self.requantiser.adders(self.lanes, results),
             ),
-            facts={"maximum": self.maximum, "requantiser": self.requantiser},
+            facts={
+                "maximum": self.maximum,
+                "together": self.together,
+                "requantiser": self.requantiser,
+            },
         )

@@ -27,7 +27,7 @@ from codesign.network.windows import Window as Geometry
 class Window(Process):
     """Turn a map, streamed by rows, columns and channels, into the patches under a window.
 
-    `kernel + stride` rows circle in a line buffer: while the patches of one output row leave,
+    `extent + stride` rows circle in a line buffer: while the patches of one output row leave,
     the `stride` rows that the next one needs come in, evenly spread. Patches are ordered by
     kernel row, kernel column and channel.
 
@@ -43,21 +43,19 @@ class Window(Process):
     def structure(self) -> Structure:
         """Return line buffer, address counters and the row schedule."""
         channels, rows, columns = self.map.shape
-        (kernel_rows, kernel_columns), (row_stride, column_stride) = (
-            self.geometry.kernel,
-            self.geometry.stride,
-        )
+        kernel_rows, kernel_columns = self.geometry.kernel
+        row_stride, column_stride = self.geometry.stride
+        down, right = self.geometry.dilation
+        extent_rows, extent_columns = self.geometry.extent
         top, left, _, _ = self.geometry.padding
         output_rows, output_columns = self.geometry.output_size(self.map.shape)
         words: Count = channels // self.lanes
         row_words = columns * words
-        buffered_rows = min(kernel_rows + row_stride, rows)
-        first_rows = min(kernel_rows - top, rows)
+        buffered_rows = min(extent_rows + row_stride, rows)
+        first_rows = min(extent_rows - top, rows)
         row_reads = row_stride * row_words
         row_writes = output_columns * kernel_rows * kernel_columns * words
-        row_cycles = np.maximum(row_reads, row_writes)
-        if row_cycles.ndim == 0:
-            row_cycles = int(row_cycles)
+        row_cycles = _larger(row_reads, row_writes)
         # the last rows to come in may be fewer than the stride
         whole_rows, rest = divmod(rows - first_rows, row_stride)
         silent_rows = output_rows - whole_rows - bool(rest)
@@ -100,7 +98,12 @@ class Window(Process):
                 "row_words": row_words,
                 "rows": rows,
                 "kernel_rows": kernel_rows,
+                "down": down,
+                "right": right,
+                "words": words,
                 "patch_row_words": kernel_columns * words,
+                "extent_words": extent_columns * words,
+                "kernel_row_step": (down % buffered_rows) * row_words,
                 "output_columns": output_columns,
                 "row_stride": row_stride,
                 "column_step": column_stride * words,
@@ -121,12 +124,19 @@ class Window(Process):
         _, rows, columns = self.map.shape
         kernel_rows, kernel_columns = self.geometry.kernel
         row_stride, column_stride = self.geometry.stride
+        down, right = self.geometry.dilation
         top = self.geometry.padding[0]
-        first_rows = min(kernel_rows - top, rows)
+        first_rows = min(self.geometry.extent[0] - top, rows)
         # the map's last row may stand higher in its first patch, above padding
         last = rows - 1 + top - -(-(rows - first_rows) // row_stride) * row_stride
-        before = min(kernel_rows - 1, max(last, 0))
-        # patches that skip columns gain on the words that come in
+        before = min(kernel_rows - 1, max(last, 0) // down)
+        # patches that skip columns gain on the words that come in, and so do those that spread
         _, output_columns = self.geometry.output_size(self.map.shape)
         gained = max(0, (output_columns - 1) * (column_stride - self.geometry.positions))
+        gained += (kernel_columns - 1) * (right - 1)
         return (columns - gained + before * min(columns, kernel_columns)) * words
+
+
+def _larger(one: Count, other: Count) -> Count:
+    larger = np.maximum(one, other)
+    return int(larger) if larger.ndim == 0 else larger

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.patches import patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.matrix import Matrix
-from codesign.hardware.processes.window import Window
 from codesign.hardware.requantise import Requantiser
 from codesign.hardware.structure import Arithmetic, Count, Storage
 from codesign.hardware.template import HardwareTemplate
@@ -18,13 +18,14 @@ from codesign.space import Choice, Space, divisors
 
 @dataclass(frozen=True, slots=True)
 class StreamingConv2d(HardwareTemplate):
-    """A sliding window feeds a folded matrix: `pe` outputs and `simd` inputs per cycle.
+    """A window feeds a folded matrix: `pe` outputs, `simd` channels of `positions` per cycle.
 
     Source: Umuroglu et al., FINN, FPGA 2017, section 4.2.
     """
 
     node: Node
     inputs: tuple[Tensor, ...]
+    positions: int
     pe: Count
     simd: Count
     arithmetic: Count
@@ -32,25 +33,25 @@ class StreamingConv2d(HardwareTemplate):
     line_storage: Count
 
     implements = Conv2d
+    structural = ("positions",)
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
-        """Groups, dilation, and windows over vectors."""
+        """Groups, and windows over vectors."""
         op = _op(node)
         if op.groups > 1:
             return f"a convolution of {op.groups} groups, {op.inputs} inputs, {op.outputs} outputs"
-        if op.window.is_dilated:
-            return "dilation"
         flat = len(inputs[0].shape) == 1 and not op.window.is_point
         return "a window over a vector" if flat else ""
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
-        """Fold outputs over `pe` and input channels over `simd`."""
+        """Fold outputs over `pe`, channels over `simd` and the kernel over `positions`."""
         op = _op(node)
         lines = (Storage.LUTRAM,) if op.window.is_point else tuple(Storage)
         return Space(
             (
+                Choice("positions", divisors(op.window.positions)),
                 Choice("pe", divisors(op.outputs)),
                 Choice("simd", divisors(op.inputs)),
                 Choice("arithmetic", tuple(Arithmetic)),
@@ -71,13 +72,14 @@ class StreamingConv2d(HardwareTemplate):
             weight_bits=op.bits,
             requantiser=Requantiser.of(self.node),
             pe=self.pe,
-            simd=self.simd,
+            simd=self.simd * self.positions,
             arithmetic=self.arithmetic,
             storage=self.weight_storage,
+            together=self.positions,
         )
         if op.window.is_point:
             return (matrix,)
-        return (Window(source, op.window, 0, self.simd, self.line_storage), matrix)
+        return (patches(source, op.window, 0, self.simd, self.positions, self.line_storage), matrix)
 
     @property
     def input_lanes(self) -> Count:

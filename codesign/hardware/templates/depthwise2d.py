@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.patches import patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.depthwise import Depthwise
-from codesign.hardware.processes.window import Window
 from codesign.hardware.requantise import Requantiser
 from codesign.hardware.structure import Arithmetic, Count, Storage
 from codesign.hardware.template import HardwareTemplate
@@ -18,38 +18,39 @@ from codesign.space import Choice, Space, divisors
 
 @dataclass(frozen=True, slots=True)
 class StreamingDepthwise2d(HardwareTemplate):
-    """A sliding window feeds one multiplier per lane: `pe` channels per cycle.
+    """A window feeds one multiplier per element: `pe` channels of `positions` per cycle.
 
     A 1 x 1 kernel scales and shifts each channel: batch normalisation that stands alone.
     """
 
     node: Node
     inputs: tuple[Tensor, ...]
+    positions: int
     pe: Count
     arithmetic: Count
     weight_storage: Count
     line_storage: Count
 
     implements = Conv2d
+    structural = ("positions",)
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
-        """All that is not depthwise, dilation, and windows over vectors."""
+        """All that is not depthwise, and windows over vectors."""
         op = _op(node)
         if op.groups != op.inputs or op.outputs != op.inputs:
             return "a convolution across channels"
-        if op.window.is_dilated:
-            return "dilation"
         flat = len(inputs[0].shape) == 1 and not op.window.is_point
         return "a window over a vector" if flat else ""
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
-        """Fold channels over `pe`."""
+        """Fold channels over `pe` and the kernel over `positions`."""
         op = _op(node)
         lines = (Storage.LUTRAM,) if op.window.is_point else tuple(Storage)
         return Space(
             (
+                Choice("positions", divisors(op.window.positions)),
                 Choice("pe", divisors(op.inputs)),
                 Choice("arithmetic", tuple(Arithmetic)),
                 Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
@@ -70,10 +71,12 @@ class StreamingDepthwise2d(HardwareTemplate):
             lanes=self.pe,
             arithmetic=self.arithmetic,
             storage=self.weight_storage,
+            together=self.positions,
         )
         if op.window.is_point:
             return (weighing,)
-        return (Window(source, op.window, 0, self.pe, self.line_storage), weighing)
+        window = patches(source, op.window, 0, self.pe, self.positions, self.line_storage)
+        return (window, weighing)
 
     @property
     def input_lanes(self) -> Count:

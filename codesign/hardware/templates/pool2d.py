@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.patches import patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.reduce import Reduce
-from codesign.hardware.processes.window import Window
 from codesign.hardware.requantise import Requantiser
 from codesign.hardware.structure import Count, Storage
 from codesign.hardware.template import HardwareTemplate
@@ -18,21 +18,24 @@ from codesign.space import Choice, Space, divisors
 
 @dataclass(frozen=True, slots=True)
 class StreamingPool2d(HardwareTemplate):
-    """A sliding window feeds a reduction; global pooling reduces the stream as it comes."""
+    """A window feeds a reduction of `pe` channels of `positions` per cycle.
+
+    Global pooling reduces the stream as it comes.
+    """
 
     node: Node
     inputs: tuple[Tensor, ...]
+    positions: int
     pe: Count
     line_storage: Count
 
     implements = Pool2d
+    structural = ("positions",)
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
-        """Dilation, averages of what lies on the map alone, and windows over vectors."""
+        """Averages of what lies on the map alone, and windows over vectors."""
         op = _op(node)
-        if op.window.is_dilated:
-            return "dilation"
         if not op.counts_padding:
             return "an average that leaves padding out"
         flat = len(inputs[0].shape) == 1 and not op.window.is_point
@@ -40,10 +43,16 @@ class StreamingPool2d(HardwareTemplate):
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
-        """Fold channels over `pe`."""
-        windowed = not _passes_through(_op(node), inputs[0])
-        lines = tuple(Storage) if windowed else (Storage.LUTRAM,)
-        return Space((Choice("pe", divisors(inputs[0].channels)), Choice("line_storage", lines)))
+        """Fold channels over `pe` and the kernel over `positions`."""
+        op = _op(node)
+        windowed = not _passes_through(op, inputs[0])
+        return Space(
+            (
+                Choice("positions", divisors(op.window.positions) if windowed else (1,)),
+                Choice("pe", divisors(inputs[0].channels)),
+                Choice("line_storage", tuple(Storage) if windowed else (Storage.LUTRAM,)),
+            )
+        )
 
     def processes(self) -> tuple[Process, ...]:
         """Return window and reduction, or the reduction alone."""
@@ -57,11 +66,13 @@ class StreamingPool2d(HardwareTemplate):
             element=source,
             requantiser=Requantiser.of(self.node),
             lanes=self.pe,
+            together=self.positions,
         )
         if _passes_through(op, source):
             return (reduce,)
         pad_value = source.low if maximum else 0
-        return (Window(source, op.window, pad_value, self.pe, self.line_storage), reduce)
+        window = patches(source, op.window, pad_value, self.pe, self.positions, self.line_storage)
+        return (window, reduce)
 
     @property
     def input_lanes(self) -> Count:

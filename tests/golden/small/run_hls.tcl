@@ -16,7 +16,7 @@ add_files src/conv1_matrix.cpp
 add_files src/add0_in1_resize.cpp
 add_files src/add0_add.cpp
 add_files src/pool0_resize.cpp
-add_files src/pool0_window.cpp
+add_files src/pool0_sliding.cpp
 add_files src/pool0_reduce.cpp
 add_files src/dense0_resize.cpp
 add_files src/dense0_matrix.cpp

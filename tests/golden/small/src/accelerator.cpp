@@ -39,9 +39,9 @@ void accelerator(hls::stream<Beat<16> >& input_stream, hls::stream<Beat<32> >& o
     hls::stream<Word<UInt<5>, 4> > pool0_in("pool0_in");
 #pragma HLS STREAM variable=pool0_in depth=2
 #pragma HLS BIND_STORAGE variable=pool0_in type=fifo impl=srl
-    hls::stream<Word<UInt<5>, 4> > pool0_window_out("pool0_window_out");
-#pragma HLS STREAM variable=pool0_window_out depth=2
-#pragma HLS BIND_STORAGE variable=pool0_window_out type=fifo impl=srl
+    hls::stream<Word<UInt<5>, 16> > pool0_sliding_out("pool0_sliding_out");
+#pragma HLS STREAM variable=pool0_sliding_out depth=2
+#pragma HLS BIND_STORAGE variable=pool0_sliding_out type=fifo impl=srl
     hls::stream<Word<UInt<5>, 4> > dense0_resize_in("dense0_resize_in");
 #pragma HLS STREAM variable=dense0_resize_in depth=2
 #pragma HLS BIND_STORAGE variable=dense0_resize_in type=fifo impl=srl
@@ -61,8 +61,8 @@ void accelerator(hls::stream<Beat<16> >& input_stream, hls::stream<Beat<32> >& o
     add0_in1_resize(add0_in1_resize_in, add0_in1);
     add0_add(add0_in0, add0_in1, pool0_resize_in);
     pool0_resize(pool0_resize_in, pool0_in);
-    pool0_window(pool0_in, pool0_window_out);
-    pool0_reduce(pool0_window_out, dense0_resize_in);
+    pool0_sliding(pool0_in, pool0_sliding_out);
+    pool0_reduce(pool0_sliding_out, dense0_resize_in);
     dense0_resize(dense0_resize_in, dense0_in);
     dense0_matrix(dense0_in, send_in);
     send(send_in, output_stream);

@@ -13,8 +13,8 @@ void conv1_matrix(hls::stream<Word<UInt<4>, 2> >& vectors, hls::stream<Word<UInt
 void add0_in1_resize(hls::stream<Word<UInt<4>, 4> >& source, hls::stream<Word<UInt<4>, 2> >& regrouped);
 void add0_add(hls::stream<Word<UInt<4>, 2> >& left, hls::stream<Word<UInt<4>, 2> >& right, hls::stream<Word<UInt<5>, 2> >& results);
 void pool0_resize(hls::stream<Word<UInt<5>, 2> >& source, hls::stream<Word<UInt<5>, 4> >& regrouped);
-void pool0_window(hls::stream<Word<UInt<5>, 4> >& source, hls::stream<Word<UInt<5>, 4> >& patches);
-void pool0_reduce(hls::stream<Word<UInt<5>, 4> >& patches, hls::stream<Word<UInt<5>, 4> >& results);
+void pool0_sliding(hls::stream<Word<UInt<5>, 4> >& source, hls::stream<Word<UInt<5>, 16> >& patches);
+void pool0_reduce(hls::stream<Word<UInt<5>, 16> >& patches, hls::stream<Word<UInt<5>, 4> >& results);
 void dense0_resize(hls::stream<Word<UInt<5>, 4> >& source, hls::stream<Word<UInt<5>, 8> >& regrouped);
 void dense0_matrix(hls::stream<Word<UInt<5>, 8> >& vectors, hls::stream<Word<Int<20>, 1> >& results);
 void send(hls::stream<Word<Int<20>, 1> >& outputs, hls::stream<Beat<32> >& beats);
