@@ -6,6 +6,7 @@ One of the `onnx*` modules of this package, the only ones that know onnx.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import onnx
 from google.protobuf.message import (  # type: ignore[import-untyped]
     DecodeError,
     EncodeError,
+    Message,
 )
 from numpy.typing import NDArray
 from onnx import checker, defs, external_data_helper, helper, inliner, numpy_helper
@@ -38,6 +40,9 @@ def read(path: Path) -> onnx.ModelProto:
         raise InputError(place, f"cannot be read ({error.strerror})") from error
     except (DecodeError, ValueError) as error:
         raise InputError(place, "is no ONNX model, or a truncated one") from error
+    strange = next((text for text in _texts(model) if not isinstance(text, str)), None)
+    if strange is not None:
+        raise InputError(place, f"is no ONNX model, or damaged: {strange!r} is no text")
     if not model.graph.node:
         raise InputError(place, "is no ONNX model, or one without any node")
     try:
@@ -140,6 +145,17 @@ def label(node: onnx.NodeProto) -> str:
 def first_line(error: Exception) -> str:
     """Return the first line of an error's text."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason")
+
+
+def _texts(message: Message) -> Iterator[object]:
+    """Yield every name of a model; it is bytes where it is no UTF-8."""
+    for field, held in message.ListFields():
+        parts = [held] if isinstance(held, (str, bytes, Message)) else held
+        if field.type == field.TYPE_STRING:
+            yield from parts
+        elif field.type == field.TYPE_MESSAGE:
+            for part in parts:
+                yield from _texts(part)
 
 
 def _inlined(model: onnx.ModelProto, place: str) -> onnx.ModelProto:

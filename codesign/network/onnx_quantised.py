@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from codesign.errors import InputError
@@ -33,6 +34,7 @@ def is_quantised(model: onnx.ModelProto) -> bool:
     return any(node.op_type in _OPERATORS for node in model.graph.node)
 
 
+@np.errstate(over="ignore")  # what is not finite is refused where it is used
 def translate_quantised(
     model: onnx.ModelProto,
     path: Path,

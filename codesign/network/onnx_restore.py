@@ -70,10 +70,13 @@ def _integers(
     stored = constants[f"{name}.q"]
     if stored.dtype.kind == "f":
         scale = constants[f"{entry['name']}.q.scale" if entry["op"] == "Table" else f"{name}.scale"]
-        steps = np.rint(stored.astype(np.float64) / scale)
+        with np.errstate(divide="ignore", invalid="ignore"):  # what is no number is refused below
+            steps = np.rint(stored.astype(np.float64) / scale)
         if not np.isfinite(steps).all() or np.abs(steps).max(initial=0) >= 1 << 31:
             raise ValueError(f"'{name}.q' holds no steps of its scale")
         stored = steps.astype(np.int64)
+    if not np.can_cast(stored.dtype, np.int64):
+        raise ValueError(f"'{name}.q' holds no integers")
     if entry["op"] == "Table":
         stored = stored.reshape(entry["attributes"]["channels"], -1)
     return stored

@@ -5,6 +5,7 @@ One of the `onnx*` modules of this package, the only ones that know onnx.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from codesign.network.network import FloatParameters
 from codesign.network.onnx_import import Widths, translate
 from codesign.network.onnx_operators import apply, check_known
 from codesign.network.onnx_reader import ANY_BITS, Reader
-from codesign.network.onnx_values import Layer, Value
+from codesign.network.onnx_values import MOST_PLACES, Layer, Value
 from codesign.network.op import Shape
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.windows import Window
@@ -97,6 +98,7 @@ def _inferred(model: onnx.ModelProto) -> dict[str, Shape]:
     shapes = {}
     for value in (*inferred.graph.value_info, *inferred.graph.output):
         extents = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
-        if len(extents) > 1 and extents[0] in (0, 1) and min(extents[1:]) > 0:
+        mapped = len(extents) > 1 and extents[0] in (0, 1) and min(extents[1:]) > 0
+        if mapped and math.prod(extents[1:]) <= MOST_PLACES:
             shapes[value.name] = (1, *extents[1:])
     return shapes
