@@ -267,6 +267,22 @@ def test_imitation_needs_no_classes(model: Path, digits: Dataset, tmp_path: Path
     assert learned["agreement"] > rounded["agreement"]
 
 
+def test_imitation_alone_does_not_look_at_classes(
+    model: Path, digits: Dataset, tmp_path: Path
+) -> None:
+    images, few = digits.test.images, ("weight_bits=3", "train=1")
+    labels = np.random.default_rng(0).integers(10, size=len(images))
+    for name, split in (("bare", {}), ("wrong", {"labels": labels})):
+        np.savez(tmp_path / f"{name}.npz", x=images, **split)
+    found = {
+        (name, share): told(model, f"data={tmp_path / name}.npz", *few, f"train.distill={share}")[
+            "digest"
+        ]
+        for name, share in (("bare", 1), ("wrong", 1), ("wrong", 0.5))
+    }
+    assert found["bare", 1] == found["wrong", 1] != found["wrong", 0.5]
+
+
 def test_vectors_and_negative_values_are_learned_from(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     layers = Layers(Tensor((6,), 8, signed=True), 8, 8)
