@@ -26,16 +26,18 @@ RECOGNISED = "Recognised"
 
 _POINTWISE = frozenset(
     [
-        *("Add", "Clip", "Div", "Erf", "Exp", "HardSigmoid", "Max", "Min", "Mul", "Neg"),
-        *("Reciprocal", "Relu", "Sigmoid", "Softplus", "Sub", "Tanh"),
+        *("Abs", "Add", "Clip", "Div", "Erf", "Exp", "Greater", "HardSigmoid", "Max", "Min", "Mul"),
+        *("Neg", "Reciprocal", "Relu", "Sigmoid", "Softplus", "Sub", "Tanh", "Where"),
     ]
 )
-_LAST = ("Div", "Mul")
-_SOUGHT = ("gelu", "hard_swish", "mish", "silu")
+_LAST = ("Div", "Mul", "Where")
+_SOUGHT = ("gelu", "hard_swish", "mish", "silu", "softplus", "softsign")
 _FARTHEST = 8
 """Nodes on the longest way through a function."""
 
-_NUMBERS = np.linspace(-12, 12, 961, dtype=np.float32)
+_FAR = np.geomspace(12, 700, 25)
+_NUMBERS = np.concatenate([-_FAR[::-1], np.linspace(-12, 12, 961), _FAR])
+"""Beyond them double precision knows no exponential."""
 _TOLERANCE = 1e-5
 
 _EVALUATION_ERRORS = (
@@ -113,7 +115,7 @@ class _Finder:
         if answers is None or answers.shape != _NUMBERS.shape:
             return None
         for name in _SOUGHT:
-            expected = FUNCTIONS[name].compute(_NUMBERS.astype(np.float64))
+            expected = FUNCTIONS[name].compute(_NUMBERS)
             if np.allclose(answers, expected, rtol=_TOLERANCE, atol=_TOLERANCE):
                 return name
         return None
@@ -124,7 +126,7 @@ class _Finder:
         self._collect(source, output, nodes)
         try:
             constants = {
-                name: onnx_file.array(self.numbers[name]).reshape(())
+                name: onnx_file.array(self.numbers[name]).reshape(()).astype(np.float64)
                 for node in nodes
                 for name in node.input
                 if name in self.numbers

@@ -8,10 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from codesign.network.graph import INPUT
 from codesign.network.onnx_reader import Step
 from codesign.network.onnx_resize import resize
 from codesign.network.onnx_values import Padding, Value, axes_of, channels_last
-from codesign.network.onnx_windows import Frame, Pair, Sides, frame, touches_all, with_ceiling
+from codesign.network.onnx_windows import (
+    Frame,
+    Pair,
+    Sides,
+    frame,
+    reached,
+    touches_all,
+    with_ceiling,
+)
 from codesign.network.op import Shape
 from codesign.network.ops.pool2d import Pool2d
 from codesign.network.tensor import map_shape
@@ -43,19 +52,23 @@ def _average_pool(step: Step) -> Value:
 def _pool(step: Step, maps: Value, kind: str, *, takes: bool) -> Value:
     """Append a pooling, which may take in the padding that is left to do."""
     found = frame(step, maps)
-    counts, padding = bool(step.attributes.get("count_include_pad", 0)), found.padding
-    if maps.padding is not None:
-        whole = _sum(padding, maps.padding.sides)
-        takes = takes and found.fits(whole)
-        maps = maps if takes else step.value(0)
-        padding, counts = (whole, True) if takes else (padding, counts)
-    size = _size(step, maps)
-    if step.attributes.get("ceil_mode", 0):
-        whole = with_ceiling(found, size, padding)
-        if whole != padding and kind == "average" and counts:
+    counts = bool(step.attributes.get("count_include_pad", 0))
+    around = maps.padding.sides if maps.padding else _NOTHING
+    inner = _size(step, maps)
+    size = (inner[0] + around[0] + around[2], inner[1] + around[1] + around[3])
+    padding = _ceiled(step, found, size)
+    if kind == "average" and padding != found.padding:
+        if counts:
             remedy = "leave padding out of the average, or round down"
             step.refuse("with ceil_mode over a map that leaves a rest", remedy)
-        padding = whole
+        takes = False
+    if maps.padding is not None:
+        whole = _fitting(found, inner, _sum(padding, around))
+        if takes and found.fits(whole):
+            padding, counts, size = whole, True, inner
+        else:
+            maps = step.value(0)
+    padding = _fitting(found, size, padding)
     window = found.window(padding)
     if not touches_all(window, size):
         step.refuse("with windows that hold padding alone", "pad less")
@@ -63,6 +76,17 @@ def _pool(step: Step, maps: Value, kind: str, *, takes: bool) -> Value:
         _check_common(step, found)
     op = Pool2d(kind, window, counts_padding=counts)
     return step.append("pool", op, (replace(maps, padding=None),))
+
+
+def _ceiled(step: Step, found: Frame, size: Pair) -> Sides:
+    """Return the padding with which windows also cover the rest of a map, if they have to."""
+    ceils = step.attributes.get("ceil_mode", 0)
+    return with_ceiling(found, size, found.padding) if ceils else found.padding
+
+
+def _fitting(found: Frame, size: Pair, padding: Sides) -> Sides:
+    """Return the padding, without what no window reaches if it would be too much."""
+    return padding if found.fits(padding) else reached(found, size, padding)
 
 
 def _check_common(step: Step, found: Frame) -> None:
@@ -109,7 +133,7 @@ def _reduced(step: Step, kind: str) -> Value:
     chosen = _chosen_axes(step, value)
     if not chosen:
         return step.same(value)
-    if value.places is None and len(value.shape) in (3, 4):
+    if value.layer == INPUT and value.places is None and len(value.shape) in (3, 4):
         value = step.maps(value)
     own = map_shape(step.reader.own(value))
     meanings = axes_of(value, own)

@@ -133,7 +133,7 @@ class Step:
         if value.padding is None:
             return value
         if value.padding.lowest:
-            remedy = "only a maximum pooling can take that in"
+            remedy = "only a maximum pooling can take that in, less than its window"
             self.refuse("of a tensor padded with less than zeros", remedy)
         padded = self.padded(value, value.padding.sides)
         self.reader.values[self._input(index)] = padded

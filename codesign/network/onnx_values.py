@@ -24,6 +24,10 @@ Places = NDArray[np.int32]
 MOST_PLACES = 1 << 24
 """Elements of the largest tensor whose order is followed."""
 
+_FIRST = ((0, 1, 2), (0, 2), (0, 1))
+_LAST = ((1, 2, 0), (2, 0), (1, 0))
+"""Channels (0) before or after rows (1) and columns (2), of which one may be left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Padding:
@@ -127,20 +131,32 @@ def axes_of(value: Value, own: Shape) -> tuple[int, ...] | None:
 
     None: it is a mixture of those. `own` is the shape of the layer's output.
     """
-    channels, rows, columns = map_shape(own)
-    inner, places = value.shape[1:], value.places
-    if places is None and inner in ((channels, rows, columns), (channels, columns)):
-        return (0, 1, 2) if len(inner) == 3 else (0, 2)
-    if inner not in ((rows, columns, channels), (columns, channels)):
+    full = map_shape(own)
+    if value.places is None:
+        axes = _meant(value, full, _FIRST)
+        if axes is not None:
+            return axes
+    axes = _meant(value, full, _LAST)
+    if axes is None:
         return None
     last = channels_last(own)
-    if last is None or places is None:
-        turned = last is None and places is None
+    if last is None or value.places is None:
+        turned = last is None and value.places is None
     else:
-        turned = np.array_equal(places.reshape(-1), last.reshape(-1))
-    if not turned:
-        return None
-    return (1, 2, 0) if len(inner) == 3 else (2, 0)
+        turned = np.array_equal(value.places.reshape(-1), last.reshape(-1))
+    return axes if turned else None
+
+
+def _meant(
+    value: Value, full: tuple[int, int, int], orders: Sequence[tuple[int, ...]]
+) -> tuple[int, ...] | None:
+    """Return the order of axes that a tensor's extents allow; what it lacks has to be 1."""
+    inner = value.shape[1:]
+    for axes in orders:
+        fits = inner == tuple(full[axis] for axis in axes)
+        if fits and math.prod(inner) == math.prod(full):
+            return axes
+    return None
 
 
 def per_channel(value: Value, own: Shape, constant: Reals) -> Reals | None:

@@ -130,6 +130,16 @@ def with_ceiling(found: Frame, size: Pair, padding: Sides) -> Sides:
     return (padding[0], padding[1], last[0], last[1])
 
 
+def reached(found: Frame, size: Pair, padding: Sides) -> Sides:
+    """Return the padding without last rows and columns that no window reaches."""
+    last = list(padding[2:])
+    for axis in (0, 1):
+        rest = size[axis] + padding[axis] + padding[axis + 2] - found.extent[axis]
+        if rest >= 0:
+            last[axis] = max(0, last[axis] - rest % found.stride[axis])
+    return (padding[0], padding[1], last[0], last[1])
+
+
 def touches_all(window: Window, size: Pair) -> bool:
     """Whether every position of a window holds a pixel of the map, not padding alone."""
     return all(_touches(window, axis, size[axis]) for axis in (0, 1))
