@@ -216,7 +216,7 @@ def pools() -> nn.Module:
         nn.MaxPool2d(3, 2, 1, ceil_mode=True),
         nn.AvgPool2d(3, 1, 1, count_include_pad=True),
         nn.AvgPool2d(3, 1, 1, count_include_pad=False),
-        Apply(lambda maps: functional.pad(maps, (1, 1, 0, 2), value=float("-inf"))),
+        Apply(lambda maps: functional.pad(maps, (1, 1, 0, 1), value=float("-inf"))),
         nn.MaxPool2d(3, 2, ceil_mode=True),
         nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False),
         nn.Flatten(),
