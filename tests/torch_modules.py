@@ -212,8 +212,8 @@ def joins() -> nn.Module:
 def pools() -> nn.Module:
     """Maxima and means, with padding that counts and that does not, rounded up and down."""
     return Chain(
-        nn.Conv2d(3, 4, 3, padding=2),
-        nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
         nn.AvgPool2d(3, 1, 1, count_include_pad=True),
         nn.AvgPool2d(3, 1, 1, count_include_pad=False),
         Apply(lambda maps: functional.pad(maps, (1, 1, 0, 1), value=float("-inf"))),
