@@ -65,7 +65,7 @@ BAD_RUNS: list[tuple[list[str], int, list[str]]] = [
     (["board=boards/none.yaml"], 2, ["boards/none.yaml", "is no file"]),
     (["quickstrat"], 2, ["quickstrat", "did you mean quickstart"]),
     (["flow.txt"], 2, ["flow", "flow.txt"]),
-    (["search.strategy=nsga"], 2, ["search.strategy", "did you mean nsga2"]),
+    (["search.strategy=nsgaa2"], 2, ["search.strategy", "did you mean nsga2"]),
     (["broken.yaml"], 2, ["broken.yaml:3:1", "YAML"]),
     (["board=broken_board.yaml"], 2, ["broken_board.yaml:3:1", "YAML"]),
     (["board=typed_board.yaml"], 2, ["typed_board.yaml", "resources.dsp", "integer", "220x"]),
