@@ -51,6 +51,13 @@ def test_a_resolved_flow_survives_its_file(flow: str, tmp_path: Path) -> None:
     assert resolve(read_yaml(tmp_path / "flow.yaml"), (), "file") == settings
 
 
+def test_a_flow_of_yesterday_keeps_its_meaning() -> None:
+    today = load("training.calibration_images=77")
+    training = {k: v for k, v in today.data["training"].items() if "calibration" not in k}
+    yesterday = {**today.data, "training": {**training, "calibration": 77}}
+    assert resolve(yesterday, (), "old") == today
+
+
 def test_changes_are_applied_in_order_and_reach_their_member() -> None:
     settings = load("search.trials=5", "training.epochs=3", "search.trials=7", "board=pynq_z2")
     assert settings.search.trials == 7

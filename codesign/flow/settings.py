@@ -163,6 +163,7 @@ def resolve(data: Mapping[str, Any], assignments: Iterable[str], place: str) -> 
     schema = data.pop("schema", None)
     if schema != SCHEMA:
         raise InputError(f"{place}: schema", f"must be {SCHEMA}, got {schema}")
+    data = _renamed(data)
     changes, wishes = split_wishes(assignments)
     changes = [_expanded(text) for text in changes]
     data = _with_selectors(data, changes, place)
@@ -198,6 +199,15 @@ def split_wishes(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
         sign = re.search("[=<>]", text)
         (wishes if sign and sign[0] in "<>" else changes).append(text)
     return changes, wishes
+
+
+def _renamed(data: Tree) -> Tree:
+    """Return a flow that was written with former names of keys with those of today."""
+    training = data.get("training")
+    if not isinstance(training, dict) or not isinstance(training.get("calibration"), int):
+        return data
+    kept = {key: value for key, value in training.items() if key != "calibration"}
+    return {**data, "training": {**kept, "calibration_images": training["calibration"]}}
 
 
 def _expanded(text: str) -> str:
