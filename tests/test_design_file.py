@@ -122,7 +122,7 @@ def test_knobs_that_are_legal_alone_may_not_be_so_together() -> None:
     wide = Conv2d(1024, 64, Window((1, 1)), 8)
     graph = Graph("wide", source, (Node("conv0", wide, (INPUT,), Tensor((64, 2, 2), 32, True), 0),))
     data = to_tree(random_design(graph, np.random.default_rng(0)), "zcu104")
-    data["engines"]["conv0"] |= {"pe": 64, "simd": 1024}
+    data["engines"]["conv0"] |= {"pe": 64, "simd": 1024, "weight_storage": "bram"}
     with pytest.raises(InputError, match=r"design\.yaml: engines\.conv0: ") as caught:
         from_tree(data, graph, "design.yaml")
     # 4,096 multipliers are the most, and 8 bits each make 512 lanes of weights the widest word

@@ -16,6 +16,7 @@ from codesign.hardware.structure import (
     Part,
     Phase,
     Role,
+    Storage,
     Stream,
     Structure,
     ceil_div,
@@ -78,3 +79,16 @@ def test_ceil_log2_takes_arrays() -> None:
 @pytest.mark.parametrize(("leaves", "levels"), [(1, 0), (2, 1), (3, 2), (4, 2), (9, 4)])
 def test_ceil_log2_by_hand(leaves: int, levels: int) -> None:
     assert ceil_log2(leaves) == levels
+
+
+def test_only_wide_constants_in_lutram_are_split() -> None:
+    lanes = np.array([512, 513, 2048])
+    for storage, role, split in (
+        (Storage.LUTRAM, Role.CONSTANT, [0, 1, 1]),
+        (Storage.BRAM, Role.CONSTANT, [0, 0, 0]),
+        (Storage.LUTRAM, Role.MEMORY, [0, 0, 0]),
+    ):
+        every = Buffer("weights", 4, lanes, 8, True, role, storage)
+        assert np.array_equal(every.is_split, split)
+        each = [Buffer("weights", 4, int(n), 8, True, role, storage).is_split for n in lanes]
+        assert each == split

@@ -24,6 +24,12 @@ FUNCTION_CYCLES = 2
 HLS reports; Vivado HLS adds 1 or 2."""
 
 
+MAX_WORD_BITS = 4096
+"""Widest stream or memory word.
+
+Source: AMD UG1399, arbitrary precision integers of up to 4,096 bits."""
+
+
 class Storage(IntEnum):
     """Where a memory lies."""
 
@@ -95,6 +101,17 @@ class Buffer:
     when: Count = 1
     copies: Count = 0
     """Where lanes read different words in one cycle: so many copies, one element wide each."""
+
+    @property
+    def is_split(self) -> Count:
+        """Whether each lane is a memory of its own: constants in LUTRAM, too wide for one word.
+
+        There it costs nothing; block RAMs would stand mostly empty.
+        """
+        wide = np.greater(self.lanes * self.bits, MAX_WORD_BITS)
+        constant = self.role is Role.CONSTANT
+        split = wide * constant * np.equal(self.storage, Storage.LUTRAM)
+        return split if np.ndim(split) else int(split)
 
 
 @dataclass(frozen=True, slots=True)

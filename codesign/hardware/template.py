@@ -15,16 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.hardware.process import Process
-from codesign.hardware.structure import Count, Role
+from codesign.hardware.structure import MAX_WORD_BITS, Count, Role
 from codesign.network.graph import Node
 from codesign.network.op import Op
 from codesign.network.tensor import Tensor
 from codesign.space import Space
-
-MAX_WORD_BITS = 4096
-"""Widest stream or memory word.
-
-Source: AMD UG1399, arbitrary precision integers of up to 4,096 bits."""
 
 MAX_UNROLL = 4096
 """Most multipliers in one engine: the limit at which HLS tools stop unrolling a loop completely
@@ -101,7 +96,8 @@ class HardwareTemplate(ABC):
                 good = good & np.asarray(stream.lanes * stream.bits <= MAX_WORD_BITS)
             for buffer in structure.buffers:
                 if buffer.role is not Role.REGISTER:
-                    good = good & np.asarray(buffer.lanes * buffer.bits <= MAX_WORD_BITS)
+                    narrow = np.asarray(buffer.lanes * buffer.bits <= MAX_WORD_BITS)
+                    good = good & (narrow | np.asarray(buffer.is_split))
             for group in structure.multipliers:
                 good = good & np.asarray(group.count <= MAX_UNROLL)
         return good
