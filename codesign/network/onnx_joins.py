@@ -176,7 +176,7 @@ def _in_a_row(values: list[Value], axis: int) -> Places:
 
 
 def _split(step: Step) -> list[Value]:
-    value = step.value(0)
+    value = replace(step.value(0), alone=False)  # the parts read it, each for itself
     axis, outputs = _axis(step, value), len(step.node.output)
     extent = value.shape[axis]
     if step.has(1):

@@ -135,7 +135,7 @@ class Step:
         if value.padding.lowest:
             remedy = "only a maximum pooling can take that in, less than its window"
             self.refuse("of a tensor padded with less than zeros", remedy)
-        padded = self.padded(value, value.padding.sides)
+        padded = replace(self.padded(value, value.padding.sides), alone=value.alone)
         self.reader.values[self._input(index)] = padded
         return padded
 
