@@ -9,11 +9,13 @@ import numpy as np
 from codesign.design import Design
 from codesign.fit.options import template_of
 from codesign.hardware.board import Board
+from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.op import Op
 from codesign.network.ops.add import Add
 from codesign.network.ops.concat import Concat
 from codesign.network.ops.conv2d import Conv2d
+from codesign.network.ops.conv_transpose2d import ConvTranspose2d
 from codesign.network.ops.dense import Dense
 from codesign.network.ops.multiply import Multiply
 from codesign.network.ops.pad2d import Pad2d
@@ -23,6 +25,7 @@ from codesign.network.ops.slice import Slice
 from codesign.network.ops.table import Table
 from codesign.network.tensor import Tensor
 from codesign.network.windows import Window
+from codesign.space import divisors
 
 
 def unsigned(*shape: int, bits: int = 4) -> Tensor:
@@ -80,6 +83,7 @@ def convolutions() -> Iterator[Graph]:
         yield single(op, source, bits, number % 2 == 1, multiplier_bits)
     yield single(Conv2d(2, 2, Window((2, 2)), 3), signed(2, 3, 3), 24, True, 0)
     yield single(Conv2d(4, 6, Window((1, 1)), 3), signed(4), 5, True, 8)
+    yield single(Conv2d(2, 2, Window((3, 2), (1, 1), (1, 1, 1, 0)), 3), signed(2), 5, True, 8)
     # a ReLU6, and a foreign zero point: ranges narrower than their widths
     for bounds, is_signed in (((0, 11), False), ((-3, 6), True)):
         source = Tensor((2, 3, 3), 5, signed=True, bounds=(-9, 12))
@@ -132,13 +136,19 @@ def _addition(
     return Graph("case", left, nodes)
 
 
-def random_graph(random: np.random.Generator, layers: int = 4) -> Graph:
-    """Return a small network: convolutions, pools and residuals at random, then a dense layer."""
+USUAL = ("convolve", "convolve", "pool", "add")
+MIXED = (*USUAL, "convolve_groups", "convolve_groups", "enlarge", "enlarge", "average", "answer")
+
+
+def random_graph(
+    random: np.random.Generator, layers: int = 4, kinds: tuple[str, ...] = USUAL
+) -> Graph:
+    """Return a small network: layers of these kinds at random, then a dense layer."""
     chosen = _Growing(random)
     while len(chosen.nodes) < layers:
-        random.choice([chosen.convolve, chosen.convolve, chosen.pool, chosen.add])()
+        random.choice([getattr(chosen, kind) for kind in kinds])()
     chosen.classify()
-    return Graph("random", chosen.input, tuple(chosen.nodes))
+    return Graph("random", chosen.input, tuple(chosen.nodes), ("dense", *chosen.answers))
 
 
 class _Growing:
@@ -149,6 +159,7 @@ class _Growing:
         shape = (self.number(1, 3), self.number(3, 7), self.number(3, 7))
         self.input = Tensor(shape, self.number(1, 8), bool(random.integers(2)))
         self.nodes: list[Node] = []
+        self.answers: list[str] = []
 
     def number(self, low: int, high: int) -> int:
         return int(self.random.integers(low, high + 1))
@@ -159,13 +170,49 @@ class _Growing:
 
     def convolve(self, same_size: bool = False) -> None:
         name, source = self.end
+        window = self.window(same_size)
+        outputs = source.channels if same_size else self.number(1, 6)
+        op = Conv2d(source.channels, outputs, window, self.number(2, 8))
+        self._append("conv", op, (name,), source)
+
+    def window(self, same_size: bool = False) -> Window:
         kernel = (self.number(1, 3), self.number(1, 3))
         stride = (1, 1) if same_size else (self.number(1, 2), self.number(1, 2))
         top, left = (kernel[0] - 1) // 2, (kernel[1] - 1) // 2
         padding = (top, left, kernel[0] - 1 - top, kernel[1] - 1 - left)
-        outputs = source.channels if same_size else self.number(1, 6)
-        op = Conv2d(source.channels, outputs, Window(kernel, stride, padding), self.number(2, 8))
-        self._append("conv", op, (name,), source)
+        return Window(kernel, stride, padding)
+
+    def groups(self, source: Tensor) -> tuple[int, int]:
+        """Return a number of groups that divides the channels, and so many outputs."""
+        groups = int(self.random.choice(divisors(source.channels)))
+        return groups, groups * self.number(1, 2)
+
+    def convolve_groups(self) -> None:
+        name, source = self.end
+        groups, outputs = self.groups(source)
+        op = Conv2d(source.channels, outputs, self.window(), self.number(2, 8), groups)
+        self._append("grouped", op, (name,), source)
+
+    def enlarge(self) -> None:
+        name, source = self.end
+        groups, outputs = self.groups(source)
+        window = self.window()
+        extra = tuple(self.number(0, step - 1) for step in window.stride)
+        bits = self.number(2, 8)
+        op = ConvTranspose2d(source.channels, outputs, window, bits, groups, extra)
+        if source.pixels * outputs < 200:
+            self._append("enlarged", op, (name,), source)
+
+    def average(self) -> None:
+        name, source = self.end
+        op = Pool2d("average", self.window(), counts_padding=False)
+        self._append("average", op, (name,), source)
+
+    def answer(self) -> None:
+        """Let the layer at the end answer, too, whatever reads it."""
+        name, _ = self.end
+        if name != INPUT and name not in self.answers:
+            self.answers.append(name)
 
     def pool(self) -> None:
         name, source = self.end
@@ -201,9 +248,21 @@ def random_design(
     for node in graph:
         inputs = graph.inputs(node)
         template = template_of(node, inputs)
-        knobs = template.space(node, inputs).sample(random)
-        engines[node.name] = template.of(node, inputs, knobs)  # type: ignore[arg-type]
+        engines[node.name] = _random_engine(template, node, inputs, random)
     return Design(graph, Board.load(board), clock_hz, engines)
+
+
+def _random_engine(
+    template: type[HardwareTemplate],
+    node: Node,
+    inputs: tuple[Tensor, ...],
+    random: np.random.Generator,
+) -> HardwareTemplate:
+    while True:
+        knobs = template.space(node, inputs).sample(random)
+        engine = template.of(node, inputs, knobs)  # type: ignore[arg-type]
+        if bool(np.all(engine.legal())):
+            return engine
 
 
 def depthwise() -> Iterator[Graph]:
@@ -215,6 +274,57 @@ def depthwise() -> Iterator[Graph]:
         yield single(op, source, 3 + number % 6, number % 3 == 1, (1, 8, 16)[number % 3])
     yield single(Conv2d(4, 4, Window((3, 3)), 3, 4), signed(4, 3, 3), 24, True, 0)
     yield single(Conv2d(4, 4, Window((1, 1)), 3, 4), signed(4), 5, True, 8)
+
+
+def grouped() -> Iterator[Graph]:
+    """Few and many groups, one input or output per group; all requantisers."""
+    shapes = ((2, 2, 2), (3, 1, 2), (2, 2, 1), (2, 3, 1), (4, 1, 2), (2, 2, 4))
+    for number, ((groups, inputs, outputs), (window, size)) in enumerate(
+        zip(shapes, GEOMETRIES[2::3], strict=True)
+    ):
+        source = Tensor((groups * inputs, *size), 1 + number, number % 2 == 1)
+        op = Conv2d(groups * inputs, groups * outputs, window, 2 + number, groups)
+        yield single(op, source, 3 + number, number % 3 == 1, (1, 8, 16)[number % 3])
+    yield single(Conv2d(4, 6, Window((3, 3)), 3, 2), signed(4, 3, 3), 24, True, 0)
+    yield single(Conv2d(4, 8, Window((1, 1)), 3, 4), signed(4), 5, True, 8)
+
+
+def averages() -> Iterator[Graph]:
+    """Averages of what lies on the map, under windows of every padding; all requantisers."""
+    padded = [(window, size) for window, size in GEOMETRIES + DILATED if any(window.padding)]
+    for number, (window, size) in enumerate(padded[::2]):
+        source = Tensor(((4, 2, 3)[number % 3], *size), 1 + number % 8, number % 2 == 1)
+        op = Pool2d("average", window, counts_padding=False)
+        yield single(op, source, 3 + number % 6, number % 3 == 1, (1, 8, 16)[number % 3])
+    op = Pool2d("average", Window((3, 3), (1, 1), (1, 1, 1, 1)), counts_padding=False)
+    yield single(op, signed(2, 3, 3), 24, True, 0)
+    yield single(op, unsigned(2, 2, 2, bits=1), 8, False, 1)
+
+
+TRANSPOSED: tuple[tuple[Window, tuple[int, int], tuple[int, int]], ...] = (
+    (Window((2, 2), (2, 2)), (0, 0), (3, 4)),  # every input makes pixels of its own
+    (Window((3, 3), (2, 2), (1, 1, 1, 1)), (1, 1), (3, 3)),
+    (Window((3, 2), (1, 1), (1, 0, 2, 1)), (0, 0), (3, 4)),  # a convolution
+    (Window((2, 3), (1, 2), (0, 1, 1, 1)), (0, 0), (2, 5)),  # columns only
+    (Window((3, 1), (3, 1), (1, 0, 1, 0)), (2, 0), (1, 3)),  # one row
+    (Window((1, 2), (2, 3)), (1, 2), (2, 2)),  # pixels that no input reaches
+    (Window((5, 3), (2, 3), (4, 2, 3, 1)), (0, 1), (3, 2)),
+    (Window((2, 3), (2, 1), (1, 0, 0, 1), (3, 2)), (1, 0), (3, 4)),  # zeros in the kernel
+)
+
+
+def transposed() -> Iterator[Graph]:
+    """Every stride and crop, with and without groups; all requantisers."""
+    shapes = ((1, 2, 2), (1, 2, 2), (2, 2, 2), (3, 1, 1), (1, 3, 2), (2, 1, 2), (1, 2, 1))
+    for number, (window, extra, size) in enumerate(TRANSPOSED):
+        groups, inputs, outputs = shapes[number % len(shapes)]
+        source = Tensor((groups * inputs, *size), 1 + number % 8, number % 2 == 1)
+        channels = groups * inputs, groups * outputs
+        op = ConvTranspose2d(*channels, window, 2 + number % 7, groups, extra)
+        yield single(op, source, 3 + number % 6, number % 3 == 1, (1, 8, 16)[number % 3])
+    yield single(ConvTranspose2d(3, 2, Window((2, 2), (2, 2)), 3), signed(3), 24, True, 0)
+    # words that would be read back at once
+    yield single(ConvTranspose2d(4, 2, Window((2, 1), (2, 1)), 3, 2), unsigned(4, 3, 1), 5, True, 1)
 
 
 def _joined(op: Op, parts: tuple[Tensor, ...], output: Tensor, multiplier_bits: int) -> Graph:
@@ -290,6 +400,9 @@ def views() -> Iterator[tuple[str, Graph]]:
 
 CASES: dict[str, tuple[Graph, ...]] = {
     "depthwise2d": tuple(depthwise()),
+    "grouped2d": tuple(grouped()),
+    "average2d": tuple(averages()),
+    "conv_transpose2d": tuple(transposed()),
     "table": tuple(tables()),
     "concat": tuple(joins()),
     "multiply": tuple(products()),

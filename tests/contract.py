@@ -58,6 +58,13 @@ def check_declarations(run: hls.Run) -> None:
             size = f"{buffer.copies}][{size}" if buffer.copies else size
             declared = f" {buffer.name}[{size}]" in text
             assert declared == bool(buffer.when), f"{buffer} of {run.label}"
+            if buffer.role is Role.CONSTANT:
+                # C++ would fill up a table that is too short with zeros
+                table = run.tables[f"{instance.name}_{buffer.name}"]
+                rows = (
+                    (buffer.copies, buffer.words) if buffer.copies else (buffer.words, buffer.lanes)
+                )
+                assert table.shape == rows, f"{buffer} of {run.label}"
         assert text.count("PIPELINE II=") == 1
         assert f"PIPELINE II={structure.loop.ii}" in text
 

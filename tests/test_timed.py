@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import CASES, random_design, random_graph
+from cases import CASES, MIXED, random_design, random_graph
 from hls import random_images, random_network, write_project
 
 from codesign.cost.pipeline import Deadlock, simulate
@@ -42,12 +42,13 @@ def run(design: Design, random: np.random.Generator, folder: Path) -> Measuremen
 
 
 def graphs() -> list[Graph]:
-    """Two random residual networks, and a join of each kind."""
+    """Two random residual networks, one with all kinds of layers, and a join of each kind."""
     chains = [random_graph(np.random.default_rng(seed), layers=3) for seed in (1, 8)]
+    chains.append(random_graph(np.random.default_rng(11), layers=4, kinds=MIXED))
     return [*chains, CASES["concat"][0], CASES["multiply"][2], CASES["resize2d"][0]]
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 def test_cycles_and_fifos_are_those_of_the_model(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,14 +7,17 @@ import textwrap
 import numpy as np
 
 from codesign.hardware.process import Process
+from codesign.hardware.processes.average import Average
 from codesign.hardware.processes.depthwise import Depthwise
+from codesign.hardware.processes.grouped import Grouped
 from codesign.hardware.processes.lookup import Lookup
 from codesign.hardware.processes.matrix import Matrix
 from codesign.hardware.requantise import Requantiser
 from codesign.network.graph import Graph, Node
 from codesign.network.network import Parameters
 from codesign.network.op import Integers
-from codesign.network.ops.conv2d import Conv2d
+from codesign.network.ops.conv_transpose2d import ConvTranspose2d
+from codesign.network.subpixel import Subpixel
 
 LINE_WIDTH = 100
 
@@ -23,12 +26,20 @@ def constant_tables(
     process: Process, graph: Graph, node: Node, own: Parameters
 ) -> dict[str, Integers]:
     """Return the constant buffers of a process by name, `[words, lanes]` (or `[copies, words]`)."""
+    if isinstance(node.op, ConvTranspose2d):
+        own = Subpixel.of(node.op, graph.inputs(node)[0].shape).parameters(own)
     if isinstance(process, Matrix):
         return _matrix_tables(process, graph, node, own)
     if isinstance(process, Depthwise):
         return _depthwise_tables(process, own)
+    if isinstance(process, Grouped):
+        return _grouped_tables(process, own)
     if isinstance(process, Lookup):
         return _lookup_tables(process, own)
+    if isinstance(process, Average):
+        multiples = {"row_multiples": process.row_multiples}
+        multiples["column_multiples"] = process.column_multiples
+        return {name: np.array(table).reshape(-1, 1) for name, table in multiples.items()}
     return {}
 
 
@@ -51,6 +62,16 @@ def _depthwise_tables(process: Depthwise, own: Parameters) -> dict[str, Integers
     row = by_word(by_channel.T.reshape(1, -1), len(by_channel), process.together, word)
     tables = {"weights": row.reshape(-1, word)}
     return tables | _channel_tables(process.requantiser, own, lanes)
+
+
+def _grouped_tables(process: Grouped, own: Parameters) -> dict[str, Integers]:
+    """Words follow each other by position, output and input; outputs by group."""
+    assert own.weights is not None
+    pe, simd = int(process.pe), int(process.simd)
+    inputs = process.element.channels // process.groups
+    tiles = own.weights.reshape(-1, pe, inputs // simd, simd, process.positions)
+    tables = {"weights": tiles.transpose(4, 0, 2, 1, 3).reshape(-1, pe * simd)}
+    return tables | _channel_tables(process.requantiser, own, pe)
 
 
 def _lookup_tables(process: Lookup, own: Parameters) -> dict[str, Integers]:
@@ -77,8 +98,8 @@ def stream_order(graph: Graph, node: Node, own: Parameters) -> Integers:
     """Return weights `[outputs, inputs]` with inputs in the order row, column, channel."""
     if own.weights is None:
         raise ValueError(f"{node.name} has no weights")
-    if isinstance(node.op, Conv2d):
-        return own.weights.transpose(0, 2, 3, 1).reshape(node.op.outputs, -1)
+    if own.weights.ndim == 4:
+        return own.weights.transpose(0, 2, 3, 1).reshape(len(own.weights), -1)
     (source,) = graph.inputs(node)
     if len(source.shape) == 1:
         return own.weights

@@ -14,8 +14,10 @@ from codesign.design import MIN_FIFO_DEPTH
 from codesign.hardware.structure import Count, ceil_div
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.ops.conv2d import Conv2d
+from codesign.network.ops.conv_transpose2d import ConvTranspose2d
 from codesign.network.ops.dense import Dense
 from codesign.network.ops.pool2d import Pool2d
+from codesign.network.subpixel import Subpixel
 from codesign.network.tensor import Tensor, map_shape
 
 
@@ -69,4 +71,9 @@ def _own_lag(graph: Graph, node: Node) -> float:
         _, map_rows, _ = map_shape(graph.inputs(node)[0].shape)
         rows = window.extent[0] + 2 * window.stride[0] + 1
         return min(1.0, rows / map_rows)
+    if isinstance(node.op, ConvTranspose2d):
+        source = graph.inputs(node)[0].shape
+        window = Subpixel.of(node.op, source).convolution.window
+        # as any window of stride 1, and the band that waits to be laid side by side
+        return min(1.0, (window.extent[0] + 4) / map_shape(source)[1])
     return 0.0

@@ -37,12 +37,8 @@ class StreamingConv2d(HardwareTemplate):
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
-        """Groups, and windows over vectors."""
-        op = _op(node)
-        if op.groups > 1:
-            return f"a convolution of {op.groups} groups, {op.inputs} inputs, {op.outputs} outputs"
-        flat = len(inputs[0].shape) == 1 and not op.window.is_point
-        return "a window over a vector" if flat else ""
+        """Groups."""
+        return "a convolution of groups" if _op(node).groups > 1 else ""
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:

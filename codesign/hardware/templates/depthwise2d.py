@@ -36,12 +36,10 @@ class StreamingDepthwise2d(HardwareTemplate):
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
-        """All that is not depthwise, and windows over vectors."""
+        """All that is not depthwise."""
         op = _op(node)
-        if op.groups != op.inputs or op.outputs != op.inputs:
-            return "a convolution across channels"
-        flat = len(inputs[0].shape) == 1 and not op.window.is_point
-        return "a window over a vector" if flat else ""
+        is_depthwise = op.groups == op.inputs == op.outputs
+        return "" if is_depthwise else "a convolution across channels"
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:

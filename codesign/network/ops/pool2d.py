@@ -66,7 +66,11 @@ class Pool2d(Op):
         if self.kind == "max":
             return self._largest(maps)
         sums = self._sums(maps)
-        return sums if self.counts_padding else sums * self._multiples(maps.shape[1:], sums.dtype)
+        if self.counts_padding:
+            return sums
+        multiples = np.multiply.outer(*self.multiples(maps.shape[1:])).astype(sums.dtype)
+        balanced: Exact = sums * multiples
+        return balanced
 
     def accumulator_range(
         self, inputs: Sequence[Tensor], weights: Integers | None
@@ -84,13 +88,21 @@ class Pool2d(Op):
             return self._largest(maps)
         if self.counts_padding:
             return self._sums(maps) / self.window.positions
-        multiples = self._multiples(maps.shape[1:], maps.dtype)
+        multiples = np.multiply.outer(*self.multiples(maps.shape[1:])).astype(maps.dtype)
         averages: Reals = self._sums(maps) * multiples / self.divisor
         return averages
 
     def unit(self, sources: Sequence[float], weights: NDArray[Any] | None) -> Reals:
         """One step of the input, divided as the average is."""
         return np.array([sources[0] / (1 if self.kind == "max" else self.divisor)])
+
+    def multiples(self, shape: Shape) -> tuple[Integers, Integers]:
+        """Return what the sums of each row, and of each column, of the output are multiplied by.
+
+        That is `divisor` by the number of elements under the window, as a product.
+        """
+        rows, columns = (self._common(axis) // self._held(axis, shape) for axis in (0, 1))
+        return rows, columns
 
     def _largest(self, maps: NDArray[Any]) -> NDArray[Any]:
         is_float = np.issubdtype(maps.dtype, np.floating)
@@ -111,11 +123,15 @@ class Pool2d(Op):
         across = _combined(window.padded(maps, pad_value), 3, columns, window, reduce)
         return _combined(across, 2, rows, window, reduce)
 
-    def _multiples(self, shape: Shape, dtype: DTypeLike) -> NDArray[Any]:
-        """Return `divisor` by the number of elements in each window, `rows x columns`."""
-        held = self._sums(np.ones((1, 1, *shape[1:])))
-        multiples: NDArray[Any] = (self.divisor / held[0, 0]).astype(dtype)
-        return multiples
+    def _held(self, axis: int, shape: Shape) -> Integers:
+        """Return how many rows (0) or columns (1) of each window lie on the map; at least 1."""
+        window = self.window
+        first = np.arange(window.output_size(shape)[axis]) * window.stride[axis]
+        places = first[:, None] - window.padding[axis]
+        places = places + np.arange(window.kernel[axis]) * window.dilation[axis]
+        inside = (places >= 0) & (places < map_shape(shape)[1 + axis])
+        held: Integers = np.maximum(inside.sum(axis=1), 1)
+        return held
 
     def _common(self, axis: int) -> int:
         """Return a multiple of every number of rows (0) or columns (1) within the map."""

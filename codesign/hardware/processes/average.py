@@ -1,0 +1,90 @@
+"""Sum over what lies on the map of the positions of a window, as if there were equally many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codesign.hardware.process import Process
+from codesign.hardware.requantise import Requantiser
+from codesign.hardware.structure import (
+    Adders,
+    Arithmetic,
+    Buffer,
+    Count,
+    Loop,
+    Multipliers,
+    Part,
+    Phase,
+    Role,
+    Stream,
+    Structure,
+)
+from codesign.network.tensor import Tensor, signed_bits
+
+
+@dataclass(frozen=True, slots=True)
+class Average(Process):
+    """Add up `positions` pixels, `lanes` channels a cycle, and multiply each sum by its multiple.
+
+    Windows at the border hold fewer elements. Multiples by row and by column of the output make
+    up for that, so that the requantiser divides all sums by the same number.
+    """
+
+    positions: int
+    row_multiples: tuple[int, ...]
+    column_multiples: tuple[int, ...]
+    element: Tensor
+    requantiser: Requantiser
+    lanes: Count
+
+    parameters = ("shift", "scale")
+
+    def structure(self) -> Structure:
+        """Return the running sums, both tables of multiples, and what multiplies."""
+        words: Count = self.element.channels // self.lanes
+        element, output = self.element, self.requantiser.output
+        rows, columns = len(self.row_multiples), len(self.column_multiples)
+        pixels = rows * columns
+        results = pixels * words
+        body = (self.positions - 1) * words
+        sum_bits = signed_bits(
+            min(0, self.positions * element.low), max(0, self.positions * element.high)
+        )
+        row_bits, column_bits = max(self.row_multiples), max(self.column_multiples)
+        row_bits, column_bits = row_bits.bit_length(), column_bits.bit_length()
+        return Structure(
+            reads=(
+                Stream(
+                    "patches", self.lanes, element.bits, element.signed, results * self.positions
+                ),
+            ),
+            writes=(Stream("results", self.lanes, output.bits, output.signed, results),),
+            loop=Loop(
+                "position",
+                {"row": rows, "column": columns, "place": self.positions, "word": words},
+                stages=8 + self.requantiser.stages,
+            ),
+            phases=(Phase(pixels, (Part(body, body, 0 * words), Part(words, words, words))),),
+            buffers=(
+                Buffer("row_multiples", rows, 1, row_bits, False, Role.CONSTANT),
+                Buffer("column_multiples", columns, 1, column_bits, False, Role.CONSTANT),
+                Buffer("running", words, self.lanes, sum_bits, True, Role.MEMORY),
+            ),
+            multipliers=(
+                Multipliers(
+                    "multiples",
+                    1 + 0 * words,
+                    row_bits + 1,
+                    column_bits + 1,
+                    results * self.positions,
+                    Arithmetic.LUT,
+                ),
+                Multipliers("balancing", self.lanes, sum_bits, row_bits + column_bits + 2, results),
+                *self.requantiser.multipliers(self.lanes, results),
+            ),
+            adders=(
+                Adders(self.lanes, sum_bits, results * self.positions),
+                *self.requantiser.adders(self.lanes, results),
+            ),
+            facts={"requantiser": self.requantiser},
+        )
