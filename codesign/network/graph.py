@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from codesign.network.op import Op
-from codesign.network.tensor import Tensor, signed_bits
+from codesign.network.tensor import MAX_BITS, Tensor, signed_bits
 
 INPUT = "input"
 MAX_MULTIPLIER_BITS = 31
@@ -41,6 +41,8 @@ class Node:
     def __post_init__(self) -> None:
         if not _NAME.match(self.name) or self.name == INPUT:
             raise ValueError(f"a node needs a lower-case identifier as its name: '{self.name}'")
+        if self.op.weight_bits > MAX_BITS:
+            raise ValueError(f"{self.name}: a weight has at most {MAX_BITS} bits")
         if not 0 <= self.multiplier_bits <= MAX_MULTIPLIER_BITS:
             raise ValueError(f"{self.name}: a multiplier has at most {MAX_MULTIPLIER_BITS} bits")
 

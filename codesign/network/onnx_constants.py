@@ -109,6 +109,8 @@ def _elements(node: onnx.NodeProto, inputs: list[Constant]) -> int:
     """
     if any(attribute.name == "sparse_value" for attribute in node.attribute):
         raise ValueError("a sparse constant is not read")
+    if node.op_type == "ReduceMean" and not inputs[0].size:
+        raise ValueError("a mean of nothing")
     if node.op_type in _GROWING:
         return _grown(node, inputs)
     moves = node.op_type in _MOVING or node.op_type.startswith("Reduce")

@@ -5,6 +5,7 @@ One of the `onnx*` modules of this package, the only ones that know onnx.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from codesign.network import onnx_file
 from codesign.network.graph import INPUT
 from codesign.network.onnx_values import Value, channels_last
 from codesign.network.op import Shape
+
+MOST_ELEMENTS = 1 << 27
+"""Numbers of the largest tensor: 64 channels of 1920 x 1080 pixels."""
 
 _TO_CHANNELS_FIRST = ([0, 3, 1, 2], [0, 2, 1])
 _KEEPING_ORDER = frozenset(
@@ -78,6 +82,9 @@ def _extents(value: onnx.ValueInfoProto, place: str) -> Shape:
             problem = f"input '{value.name}': dimension {axis}{said} is dynamic"
             raise InputError(place, problem, "export the model with a fixed image size")
         extents.append(max(1, extent))
+    if math.prod(extents[1:]) > MOST_ELEMENTS:
+        problem = f"input '{value.name}' has {math.prod(extents[1:])} numbers"
+        raise InputError(place, problem, f"{MOST_ELEMENTS} are the most")
     return tuple(extents)
 
 

@@ -6,6 +6,7 @@ every tensor holds; a `Step` is one ONNX node being read, as its operator's func
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from codesign.network import onnx_file
 from codesign.network.graph import INPUT
 from codesign.network.network import FloatParameters
 from codesign.network.onnx_constants import Constants
-from codesign.network.onnx_images import images
+from codesign.network.onnx_images import MOST_ELEMENTS, images
 from codesign.network.onnx_values import Layer, Value
 from codesign.network.op import Op, Reals, Shape
 from codesign.network.ops.pad2d import Pad2d
@@ -193,6 +194,8 @@ class Step:
         reader = self.reader
         name = f"{kind} {len(reader.layers)}"
         shape = op.output_shape([reader.own(source) for source in sources])
+        if math.prod(shape) > MOST_ELEMENTS:
+            raise ValueError(f"it makes {math.prod(shape)} numbers; {MOST_ELEMENTS} are the most")
         signed = op.has_bias or any(reader.is_signed(source) for source in sources)
         reader.layers[name] = Layer(name, self.label, op, sources, shape, parameters, signed)
         if like is not None:

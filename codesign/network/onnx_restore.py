@@ -55,9 +55,13 @@ def restore(model: onnx.ModelProto, place: str, notes: list[str]) -> Network:
                 stored = _integers(constants, f"{entry['name']}.{key}", entry)
                 entry["parameters"][key] = serialize.encode(stored)
         network = serialize.from_json(described)
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise InputError(place, f"is a damaged export ({error})", REMEDY) from error
-    _compare(write(network).model(), model, place)
+    try:
+        written = write(network).model()
+    except InputError as error:  # a network that `save` would refuse
+        raise InputError(place, f"is a damaged export ({error})", REMEDY) from error
+    _compare(written, model, place)
     if serialize.digest(network) != properties.get(DIGEST_KEY):
         notes.append("weights or biases were changed after the export; the changed ones are used")
     return network
