@@ -12,7 +12,7 @@ from cases import signed, unsigned
 
 from codesign.cost import latency
 from codesign.cost.estimate import estimate
-from codesign.cost.pipeline import Timing
+from codesign.cost.timing import Timing
 from codesign.design import Design
 from codesign.errors import InputError
 from codesign.fit.dataflow import Fit, fit

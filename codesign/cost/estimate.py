@@ -8,9 +8,10 @@ from math import ceil, prod
 
 from codesign.cost import latency, resources
 from codesign.cost.energy import dynamic_energy_j, transferred_bytes
-from codesign.cost.pipeline import Timing, simulate
+from codesign.cost.pipeline import simulate
 from codesign.cost.resources import Usage
 from codesign.cost.roofline import RooflinePoint, board_point, layer_point
+from codesign.cost.timing import Timing
 from codesign.design import Design, Instance
 from codesign.hardware.board import RESOURCES
 from codesign.hardware.interval import Interval

@@ -1,45 +1,61 @@
 """FIFO depths of a chosen design, settled by running its pipeline.
 
-`fit` derives depths that keep the rate from closed forms. Here the design is run with them: what
-still waits is deepened until the interval is reached, and what was never used is taken back.
-Depths that hold every word that ever waits change nothing in the run, so the result stands.
+`fit` derives depths that keep the rate from closed forms. Here the design is run with them, fed
+at the pace of its slowest process: what still waits is deepened until that pace is kept, what
+was never used is taken back, and what can do with a cheaper memory gets one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from codesign.cost import latency
 from codesign.cost.estimate import estimate
-from codesign.cost.pipeline import Deadlock, Timing, simulate
+from codesign.cost.pipeline import PATIENCE, Deadlock, Pipeline, simulate
+from codesign.cost.timing import Timing
 from codesign.design import MIN_FIFO_DEPTH, Design
 from codesign.errors import InfeasibleError
+from codesign.fit.shrink import shrink
 
-IMAGES = 8
+IMAGES = PATIENCE
 """Images per run: the interval settles within a few."""
 MAX_ROUNDS = 12
 FREE_DEPTH = 16
 """Depth to begin with: shift registers of so many words cost no more than those of 2."""
+SLACK = 0.01
+"""Share of the latency that cheaper FIFOs may cost."""
 
 
-def settle(design: Design) -> tuple[Design, Timing]:
+def settle(design: Design, slack: float = SLACK) -> tuple[Design, Timing]:
     """Return the design with settled FIFO depths, and its run.
 
-    Deepening stops when the interval is the slowest process's, when nothing is left to deepen,
-    or before a resource would run out.
+    The interval is the slowest process's, or the best that depths on this board reach. No FIFO
+    could do with a cheaper memory without a longer interval, a deadlock, or a latency that
+    grows by more than `slack`.
 
     Raises:
         InfeasibleError: no depth that the board can hold lets the design run.
     """
-    slowest = max(int(latency.process_interval(i.process.structure())) for i in design.instances)
+    pipeline = Pipeline(design)
+    deep, goal = _deep_enough(design, pipeline)
+    # what holds every word that ever waits changes nothing in the run
+    used = {name: max(MIN_FIFO_DEPTH, words) for name, words in goal.occupancy.items()}
+    lean = shrink(pipeline, {fifo.name: fifo for fifo in deep.fifos}, used, goal, slack)
+    settled = _with_depths(design, lean)
+    return settled, simulate(settled, IMAGES)
+
+
+def _deep_enough(design: Design, pipeline: Pipeline) -> tuple[Design, Timing]:
+    """Return the design with FIFOs that keep the pace, or come closest to it, and that run."""
     best: tuple[Design, Timing] | None = None
     free = {fifo.name: max(fifo.depth, FREE_DEPTH) for fifo in design.fifos}
-    design = replace(design, depths=free)
+    design = _with_depths(design, free)
     for _ in range(MAX_ROUNDS):
+        depths = {fifo.name: fifo.depth for fifo in design.fifos}
         try:
-            timing = simulate(design, IMAGES)
+            timing = pipeline.run(IMAGES, depths, pace=pipeline.slowest)
         except Deadlock as error:
-            deeper = _deepened(design, {fifo.name for fifo in design.fifos})
+            deeper = _deepened(design, set(depths))
             if deeper == design or estimate(deeper).violations:
                 problem = f"no FIFOs that {design.board.name} can hold let the design run"
                 raise InfeasibleError(f"{problem}: {error}") from error
@@ -47,16 +63,15 @@ def settle(design: Design) -> tuple[Design, Timing]:
             continue
         if best is None or timing.interval < best[1].interval:
             best = design, timing
-        if timing.interval <= slowest:
-            break
-        full = {f.name for f in design.fifos if timing.occupancy[f.name] >= f.depth}
-        deeper = _deepened(design, full)
-        if not full or estimate(deeper, timing).violations:
+        if timing.period == pipeline.slowest:
+            return design, timing
+        deeper = _deepened(design, {n for n in depths if timing.occupancy[n] >= depths[n]})
+        if deeper == design or estimate(deeper, timing).violations:
             break
         design = deeper
     if best is None:
         raise InfeasibleError(f"{design.graph.name} still waits for itself after deepening FIFOs")
-    return _trimmed(*best)
+    return best
 
 
 def _deepened(design: Design, names: set[str]) -> Design:
@@ -70,11 +85,11 @@ def _deepened(design: Design, names: set[str]) -> Design:
     for fifo in design.fifos:
         if fifo.name in names:
             most = int(fifo.stream.words) * (IMAGES if fifo.name in skips else 1)
-            depths[fifo.name] = min(2 * fifo.depth, most + MIN_FIFO_DEPTH)
-    return replace(design, depths=depths)
+            depths[fifo.name] = max(fifo.depth, min(2 * fifo.depth, most + MIN_FIFO_DEPTH))
+    return _with_depths(design, depths)
 
 
-def _trimmed(design: Design, timing: Timing) -> tuple[Design, Timing]:
-    """Take back what was never used; the run stays the same, word for word."""
-    used = {name: words for name, words in timing.occupancy.items() if words > MIN_FIFO_DEPTH}
-    return replace(design, depths=used), timing
+def _with_depths(design: Design, depths: Mapping[str, int]) -> Design:
+    """Return the design with these depths, the minimum left unsaid."""
+    deep = {name: depth for name, depth in depths.items() if depth > MIN_FIFO_DEPTH}
+    return replace(design, depths=deep)

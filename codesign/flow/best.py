@@ -9,7 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from codesign.accuracy.dataset import Dataset
-from codesign.cost.pipeline import Deadlock, Timing, simulate
+from codesign.cost.pipeline import Deadlock, simulate
+from codesign.cost.timing import Timing
 from codesign.design import Design
 from codesign.emit.project import project
 from codesign.errors import InputError

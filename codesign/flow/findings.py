@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codesign.cost.estimate import estimate
-from codesign.cost.pipeline import Timing
+from codesign.cost.timing import Timing
 from codesign.emit.project import digest, read
 from codesign.flow.best import Best
 from codesign.flow.folder import RunFolder

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from codesign.accuracy.evaluator import accuracy
 from codesign.candidate import unpack
-from codesign.cost.pipeline import Timing
+from codesign.cost.timing import Timing
 from codesign.errors import InfeasibleError, InputError, ToolError
 from codesign.fit.dataflow import Fit
 from codesign.fit.settle import settle

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from codesign.cost.estimate import Estimate
-from codesign.cost.pipeline import Timing
+from codesign.cost.timing import Timing
 from codesign.design import Design
 from codesign.fit.dataflow import Fit
 from codesign.hardware.board import Board
