@@ -133,3 +133,14 @@ def test_knobs_that_are_legal_alone_may_not_be_so_together() -> None:
         edited = data["engines"]["conv0"] | change
         engines = from_tree(data | {"engines": {"conv0": edited}}, graph, "design.yaml").engines
         assert bool(engines["conv0"].legal())
+
+
+def test_several_groups_at_once_want_all_of_their_inputs() -> None:
+    op = Conv2d(8, 4, Window((1, 1)), 4, groups=2)
+    source = Tensor((8, 2, 2), 4, signed=False)
+    graph = Graph("groups", source, (Node("conv0", op, (INPUT,), Tensor((4, 2, 2), 4, True)),))
+    data = to_tree(random_design(graph, np.random.default_rng(0)), "zcu104")
+    data["engines"]["conv0"] |= {"pe": 4, "simd": 2}
+    with pytest.raises(InputError, match="several groups at once without all of their inputs") as e:
+        from_tree(data, graph, "design.yaml")
+    assert "legal, the others kept: pe 2 below or simd 4 above" in str(e.value)

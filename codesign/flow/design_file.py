@@ -96,7 +96,7 @@ def _engine(
     if not bool(engine.legal()):
         raise InputError(
             f"{place}: engines.{node.name}",
-            f"{_together(choices, chosen)} need wider words or more multipliers than tools take",
+            f"{_together(choices, chosen)} {template.illegal}",
             _legal_neighbours(template, node, inputs, choices, chosen),
         )
     return engine

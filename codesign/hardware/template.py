@@ -36,6 +36,8 @@ class HardwareTemplate(ABC):
     implements: ClassVar[type[Op]]
     structural: ClassVar[tuple[str, ...]] = ()
     """Knobs that decide which processes there are, the first of the space: never arrays."""
+    illegal: ClassVar[str] = "need wider words or more multipliers than tools take"
+    """What is wrong with knobs that are not `legal` together."""
     node: Node
     inputs: tuple[Tensor, ...]
 

@@ -36,6 +36,7 @@ class StreamingGrouped2d(HardwareTemplate):
     line_storage: Count
 
     implements = Conv2d
+    illegal = f"{HardwareTemplate.illegal}, or several groups at once without all of their inputs"
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
