@@ -44,8 +44,10 @@ from codesign.report.pareto import pareto
 from codesign.report.quantities import accuracy_range, count, percent, ratio, shown, si, si_range
 from codesign.report.resource_figure import resource_figure
 from codesign.report.resource_fit import resource_fit
+from codesign.report.resource_json import resource_tree
 from codesign.report.roofline_figure import roofline_figure
 from codesign.report.summary import WIDTH, summary
+from codesign.report.waiting import stall_rows
 from codesign.report.write import report_files
 from codesign.search.trial import Constraint, Objective, Trial
 
@@ -186,6 +188,34 @@ def test_fifos_deeper_than_the_minimum_are_listed_with_what_they_held() -> None:
     assert deep
     unsimulated = fifo_rows(replace(findings, timing=None))
     assert [row.fullest for row in unsimulated] == [None] * len(deep)
+
+
+def test_stalls_name_who_waits_for_whom() -> None:
+    findings = found()
+    assert findings.timing is not None
+    rows = {row.process: row for row in stall_rows(findings)}
+    fifos = {fifo.name: fifo for fifo in findings.design.fifos}
+    assert list(rows) == [instance.name for instance in findings.design.instances]
+    assert any(row.lacks == "words" for row in rows.values())
+    for name, row in rows.items():
+        stall = findings.timing.stalls[name]
+        waits = row.for_words, row.for_room
+        assert (row.works, *waits) == (stall.works, stall.for_words, stall.for_room)
+        assert row.share == pytest.approx(stall.works / stall.cycles)
+        if row.lacks == "":
+            assert waits == (0, 0)
+            continue
+        ends = fifos[row.fifo].source, fifos[row.fifo].sink
+        assert ends == ((row.neighbour, name) if row.lacks == "words" else (name, row.neighbour))
+    tree = resource_tree(findings)
+    assert [row["process"] for row in tree["stalls"]] == list(rows)
+    pipeline = tree["pipeline"]
+    assert pipeline["latency_cycles"] == pipeline["batch_latency_cycles"]["1"]
+    batch = pipeline["fill_cycles"] + 64 * pipeline["interval_cycles"]
+    assert pipeline["batch_latency_cycles"]["64"] == batch
+    unsimulated = resource_tree(replace(findings, timing=None))
+    assert unsimulated["stalls"] == []
+    assert unsimulated["pipeline"] is None
 
 
 def test_the_wish_is_judged_on_the_accuracy_that_the_search_saw() -> None:

@@ -27,6 +27,7 @@ from codesign.report.front_figure import front_figure
 from codesign.report.performance import performance
 from codesign.report.resource_figure import resource_figure
 from codesign.report.roofline_figure import roofline_figure, roofline_layers
+from codesign.report.waiting import batch_rows, stall_rows
 
 SCRIPT = "plotly.min.js"
 
@@ -71,6 +72,8 @@ def _names(findings: Findings) -> dict[str, Any]:
         "layer_rows": layer_rows(findings),
         "beside_layers": beside_layers(findings),
         "fifo_rows": fifo_rows(findings),
+        "stall_rows": stall_rows(findings),
+        "batch_rows": batch_rows(findings),
         "performance": {row.name: row for row in performance(findings)},
         "roofline_layers": roofline_layers(findings),
         "accuracy_ranges": _accuracy_ranges(findings),

@@ -19,6 +19,7 @@ from codesign.report.breakdown import (
 from codesign.report.explain import CAVEATS, binding, misses, remedies, sources, verdict
 from codesign.report.findings import Findings, WishCheck
 from codesign.report.performance import performance
+from codesign.report.waiting import StallRow, batch_rows, stall_rows
 
 SCHEMA = 1
 
@@ -42,10 +43,12 @@ def resource_tree(findings: Findings) -> dict[str, Any]:
             "simulated": findings.estimate.simulated,
             **{row.name: _interval_tree(row.range) for row in performance(findings)},
         },
+        "pipeline": _pipeline_tree(findings),
         **_fit_tree(findings),
         "layers": [_layer_tree(row) for row in layer_rows(findings)],
         "beside_layers": beside_layers(findings),
         "fifos": [_fifo_tree(row) for row in fifo_rows(findings)],
+        "stalls": [_stall_tree(row) for row in stall_rows(findings)],
         "accuracies": {
             split: {"value": value, "images": findings.images.get(split)}
             for split, value in findings.accuracies.items()
@@ -82,6 +85,20 @@ def _fit_tree(findings: Findings) -> dict[str, Any]:
             "layers": [row.layer.name for row in layer_rows(findings) if row.bottleneck],
         },
         "binding": list(binding(findings)),
+    }
+
+
+def _pipeline_tree(findings: Findings) -> dict[str, Any] | None:
+    """Return what the simulation of the pipeline says, without ranges; None without one."""
+    timing = findings.timing
+    if timing is None:
+        return None
+    return {
+        "interval_cycles": timing.interval,
+        "interval_proven": timing.period is not None,
+        "latency_cycles": timing.latency,
+        "fill_cycles": timing.fill,
+        "batch_latency_cycles": {str(row.images): row.cycles for row in batch_rows(findings)},
     }
 
 
@@ -130,6 +147,19 @@ def _fifo_tree(row: FifoRow) -> dict[str, Any]:
         "lut": row.lut,
         "bram18": row.bram18,
         "fullest_words": row.fullest,
+    }
+
+
+def _stall_tree(row: StallRow) -> dict[str, Any]:
+    return {
+        "process": row.process,
+        "layer": row.layer,
+        "works_cycles": row.works,
+        "waits_for_words_cycles": row.for_words,
+        "waits_for_room_cycles": row.for_room,
+        "fifo": row.fifo,
+        "lacks": row.lacks,
+        "neighbour": row.neighbour,
     }
 
 
