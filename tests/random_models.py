@@ -31,7 +31,7 @@ class RandomModel:
             *(self.excitation, self.pool, self.pool, self.pad, self.resize, self.turn, self.view),
         ]
         for _ in range(self.some(2, MOST_NODES)):
-            recent = self.made[-1] if self.random.integers(4) else self.any(self.made)
+            recent = self.made[-1] if self.random.integers(2) else self.any(self.made)
             self.made.append(self.any(grow)(recent))
         name, shape = self.made[-1]
         if self.random.integers(3):
