@@ -376,8 +376,8 @@ def _check_problems(path: Path, *, refused: bool) -> None:
         found = problems(path)
     except InputError as error:
         found = [error]
-    for error in found:
-        _check_reason(error, path)
+    for problem in found:
+        _check_reason(problem, path)
     assert bool(found) == refused or is_export(onnx.load(path, load_external_data=False))
 
 

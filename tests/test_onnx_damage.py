@@ -102,3 +102,53 @@ def test_what_would_fill_the_memory_is_refused(form: str, tmp_path: Path) -> Non
     with pytest.raises(InputError, match=r"\d{5}") as caught:
         load(path)
     assert [str(error) for error in problems(path)] == [str(caught.value)]
+
+
+def test_what_cannot_be_printed_is_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    onnx.save(model(_node("two\nlines\x1b[2J", "x")), path)
+    with pytest.raises(InputError, match=r"operator two\\nlines\\x1b\[2J is not supported"):
+        load(path)
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    data = model(_node("Relu", "x")).SerializeToString()
+    path.write_bytes(data.replace(b"the_Relu", b"the_\xff\xfe\xff\xff"))
+    with pytest.raises(InputError, match="is no text"):
+        load(path)
+
+
+@pytest.mark.parametrize(("version", "reason"), [(6, "7 is the oldest"), (99, "is the newest")])
+def test_operators_of_another_time_are_refused(version: int, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    made = model(_node("Relu", "x"))
+    made.opset_import[0].version = version
+    onnx.save(made, path)
+    with pytest.raises(InputError, match=f"operator set {version}; .*{reason}"):
+        load(path)
+
+
+def test_an_attribute_of_another_type_is_listed(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    made = model(_node("Conv", "x w", "a", strides=[2, 2]), _node("Det", "a"), w=WEIGHTS)
+    made.graph.node[0].attribute[0].type = onnx.AttributeProto.TENSOR
+    onnx.save(made, path)
+    first, second = map(str, problems(path))
+    assert "the_Conv" in first
+    assert "the_Det" in second
+
+
+def test_an_export_with_a_damaged_description_is_refused(files: list[Path]) -> None:
+    source = next(path for path in files if path.name == "lenet5.qdq.onnx")
+    path = source.with_name("damaged.onnx")
+    whole = onnx.load(source)
+    for old, new in (('{"bits":8,', '{"bits":999999999999,'), ("[", "[" * 9999)):
+        made = onnx.ModelProto()
+        made.CopyFrom(whole)
+        entry = next(entry for entry in made.metadata_props if "nodes" in entry.value)
+        entry.value = entry.value.replace(old, new)
+        assert entry.value not in {other.value for other in whole.metadata_props}
+        onnx.save(made, path)
+        with pytest.raises(InputError, match="is a damaged export"):
+            load(path)
