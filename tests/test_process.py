@@ -26,6 +26,7 @@ from codesign.emit.render import source, used_names
 from codesign.fit.options import template_of
 from codesign.hardware.process import Process
 from codesign.hardware.processes.fork import Fork
+from codesign.hardware.processes.grouped import Grouped
 from codesign.hardware.processes.receive import Receive
 from codesign.hardware.processes.resize import Resize
 from codesign.hardware.processes.send import Send
@@ -208,3 +209,20 @@ def least_distance(process: Window) -> int:
     numbers = patches.transpose(0, 2, 3, 4, 5, 1).ravel()
     stored = numbers >= 0
     return int((writes[stored] - reads[numbers[stored]]).min(initial=1 << 30))
+
+
+def test_running_sums_of_groups_are_read_again_as_late_as_stated() -> None:
+    """A distance that is too long would let a sum be read before it is written."""
+    checked = set()
+    for process in processes():
+        if isinstance(process, Grouped) and process.positions > 1:
+            structure = process.structure()
+            bounds = [int(bound) for bound in structure.loop.over.values()]
+            _, places, groups, folds, steps = bounds
+            trips = np.arange(places * groups * folds * steps).reshape(places, -1, steps)
+            least = (trips[1:, :, 0] - trips[:-1, :, -1]).min()
+            words = next(b.words for b in structure.buffers if b.name == "running")
+            assert words == groups * folds
+            assert words == 1 or structure.facts["distance"] == least, process
+            checked.add((words > 1, steps > 1))
+    assert {(True, False), (True, True)} <= checked
