@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -26,9 +27,17 @@ from random_models import RandomModel
 from torch_modules import ENDS, LATER, MODULES, built
 
 from codesign.errors import InputError, UnsupportedOperator
+from codesign.network import (
+    onnx_constants,
+    onnx_images,
+    onnx_qoperator,
+    onnx_quantised,
+    onnx_values,
+)
 from codesign.network.floats import answer_floats
 from codesign.network.network import FloatNetwork
 from codesign.network.onnx import load
+from codesign.network.onnx_operators import KNOWN
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.ops.dense import Dense
 from codesign.network.ops.table import Table
@@ -260,3 +269,81 @@ def test_random_models_keep_their_answers(tmp_path: Path) -> None:
         check(answered(network, images), expected)
     print(f"{len(refused)} of {SEEDS} random models are refused", *refused, sep="\n")
     assert len(refused) <= MOST_REFUSED
+
+
+# ---------------------------------------------------------------- the user's page
+
+PAGE = Path(__file__).parents[1] / "docs" / "import.md"
+
+
+def listed(heading: str, column: int) -> set[str]:
+    """Return the operators that one column of a table on the page lists."""
+    section = PAGE.read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.split("|") for line in section.splitlines() if line.startswith("| `")]
+    rows += [line.split("|") for line in section.splitlines() if line.startswith("| Q")]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row[column])}
+
+
+def test_the_page_lists_every_operator() -> None:
+    assert listed("Operators of float models", 1) == KNOWN
+
+
+def test_the_page_lists_every_quantised_operator() -> None:
+    text = PAGE.read_text().split("## Quantised models\n")[1].split("\nNot read:")
+    unread = set(re.findall(r"`(\w+)`", text[1].split("\n\n")[0]))
+    assert listed("Quantised models", 2) | unread == onnx_quantised._OPERATORS
+    assert unread == onnx_qoperator.REMEDIES.keys()
+
+
+def test_constants_of_the_page_are_the_importers() -> None:
+    limits = PAGE.read_text().split("## Limits\n")[1]
+    for most in (onnx_images.MOST_ELEMENTS, onnx_values.MOST_PLACES, onnx_constants.MOST_ELEMENTS):
+        assert f"| {most:,} numbers |" in limits
+
+
+def refusals() -> dict[str, Writer]:
+    """Return by a phrase of the page a model whose last node is refused with it."""
+    made = {}
+
+    def conv() -> tuple[Writer, str]:
+        w = Writer(17)
+        return w, w.node("Conv", "x", w.weights(4, 3, 1, 1))
+
+    w, maps = conv()
+    w.node("MatMul", maps, maps)
+    made["whose input 1 is computed"] = w
+    w, maps = conv()
+    turned = w.node(
+        "Reshape", w.node("Transpose", maps, perm=[0, 2, 1, 3]), w.constant([1, 4, 8, 8])
+    )
+    w.node("MaxPool", turned, kernel_shape=[2, 2])
+    made["of a tensor whose elements were reordered"] = w
+    w, maps = conv()
+    w.node("Add", maps, w.node("Transpose", maps, perm=[0, 1, 3, 2]))
+    made["of tensors in different orders"] = w
+    w, maps = conv()
+    w.node("Reshape", maps, w.constant([4, -1]))
+    made["images have to stay apart"] = w
+    w, maps = conv()
+    w.node("Add", maps, w.weights(8, 8))
+    made["with constants of shape"] = w
+    w, maps = conv()
+    w.node("Relu", w.node("Softmax", maps, axis=1))
+    made["after an operator that only ends a model"] = w
+    w, maps = conv()
+    w.node("BatchNormalization", maps, *(w.weights(4) for _ in range(4)), training_mode=1)
+    made["in training mode"] = w
+    w, maps = conv()
+    w.node("LSTM", maps, w.weights(1, 4, 4), w.weights(1, 4, 4))
+    made["operator LSTM"] = w
+    return made
+
+
+@pytest.mark.parametrize("phrase", refusals())
+def test_what_the_page_explains_is_what_is_said(phrase: str, tmp_path: Path) -> None:
+    w = refusals()[phrase]
+    onnx.save(w.model(w.nodes[-1].output[0], ("n", 3, 8, 8)), tmp_path / "model.onnx")
+    with pytest.raises(UnsupportedOperator, match=phrase) as caught:
+        load(tmp_path / "model.onnx")
+    assert f"'{w.nodes[-1].name}'" in str(caught.value)
+    assert f"| `{phrase}" in PAGE.read_text()

@@ -46,21 +46,22 @@ _LOOKING = ("Shape", "Size")
 _HANDED_ON = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
 _USE_KNOWN = "train it with another activation, as ReLU or HardSwish"
-_USE_FLOATS = "import the float model: codesign quantises it itself"
 _USE_BATCH_NORM = "train it with batch normalisation instead"
+_USE_CONVOLUTIONS = "train convolutions along the time instead"
+_END_BEFORE = "end the model before it, and let the host do it"
 _CONSTANT_ONLY = "it is known for constants only"
 
 REMEDIES: Mapping[str, str] = {
-    **dict.fromkeys(("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"), _USE_FLOATS),
-    **dict.fromkeys(("QuantizeLinear", "DequantizeLinear", "QLinearConv"), _USE_FLOATS),
     **dict.fromkeys(("Abs", "Exp", "Log", "Pow", "Sqrt", "ThresholdedRelu"), _USE_KNOWN),
     **dict.fromkeys(
         ("GroupNormalization", "InstanceNormalization", "LRN", "LayerNormalization"),
         _USE_BATCH_NORM,
     ),
+    **dict.fromkeys(("GRU", "LSTM", "RNN"), _USE_CONVOLUTIONS),
+    **dict.fromkeys(("NonMaxSuppression", "TopK"), _END_BEFORE),
+    "DepthToSpace": "enlarge by a transposed convolution, or nearest neighbours",
     "Erf": "it is known as a part of GELU",
-    "NonMaxSuppression": "end the model before it, and let the host do it",
-    "TopK": "end the model before it, and let the host do it",
+    "ReduceSum": "take the mean, ReduceMean",
 }
 """What would help against operators that cannot be read, or not of computed tensors."""
 
@@ -74,7 +75,7 @@ def check_known(node: onnx.NodeProto, place: str) -> None:
     standard = node.domain in onnx_file.STANDARD_DOMAINS
     operator = node.op_type if standard else f"{node.domain}.{node.op_type}"
     if operator not in KNOWN and operator != _OWN:
-        known = "codesign knows " + ", ".join(sorted(KNOWN))
+        known = "codesign knows " + ", ".join(sorted(OPERATORS.keys() & KNOWN))
         remedy = REMEDIES.get(operator, known)
         raise UnsupportedOperator(place, onnx_file.label(node), operator, remedy)
 
