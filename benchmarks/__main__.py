@@ -13,8 +13,10 @@ from benchmarks import (
     accuracy,
     executor,
     fit,
+    onnx_damage,
     onnx_exact,
     onnx_foreign,
+    onnx_import,
     onnx_nodes,
     onnx_round_trips,
     precision,
@@ -36,7 +38,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only the numbers to reach")
     quick = parser.parse_args().quick
     found = run.main()
-    rows = [*default_run(found), *engines(), *integers()]
+    rows = [*default_run(found), *engines(), *integers(), *imports(quick)]
     if not quick:
         sys.argv[1:] = []
         for benchmark in (pricing, fit, accuracy, precision, search):
@@ -107,6 +109,19 @@ def integers() -> list[Row]:
             f"{rate / 1e9:.1f} GMAC/s",
             rate >= executor.BAR,
         ),
+    ]
+
+
+def imports(quick: bool) -> list[Row]:
+    """Return how fast models are imported, and what damaged ones do."""
+    print()
+    seconds, met = onnx_import.main()
+    print()
+    files = 400 if quick else onnx_damage.FILES
+    sound = onnx_damage.main(files)
+    return [
+        ("import of ResNet-50", f"< {onnx_import.BAR:g} s", f"{seconds:.2f} s of CPU", met),
+        (f"{files} damaged ONNX files", "no fault", "none" if sound else "faults", sound),
     ]
 
 
