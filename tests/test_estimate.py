@@ -20,6 +20,7 @@ from codesign.hardware.board import RESOURCES, Board, Resources
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.ops.add import Add
 from codesign.network.ops.conv2d import Conv2d
+from codesign.network.ops.conv_transpose2d import ConvTranspose2d
 from codesign.network.ops.dense import Dense
 from codesign.network.ops.pool2d import Pool2d
 from codesign.network.tensor import Tensor
@@ -50,6 +51,14 @@ def test_figures_of_lenet_by_hand() -> None:
     # Molchanov et al.: 2 H W (C_in K^2 + 1) C_out, and 2 (I - 1) O
     convolutions = 2 * (784 * 26 * 6 + 100 * 151 * 16 + 401 * 120)
     assert flops(graph) == convolutions + 2 * (119 * 84 + 83 * 10)
+
+
+def test_flops_of_groups_and_of_transposed_convolutions() -> None:
+    apart = Conv2d(6, 4, Window((3, 3)), 8, groups=2)
+    assert flops(single(apart, unsigned(6, 5, 5), 8, True, 1)) == 2 * 9 * (3 * 9 + 1) * 4
+    twice = ConvTranspose2d(6, 4, Window((2, 2), (2, 2)), 8)
+    # 25 pixels of 6 channels meet 4 positions and outputs; 100 pixels get a bias
+    assert flops(single(twice, unsigned(6, 5, 5), 8, True, 1)) == 2 * (25 * 6 * 16 + 100 * 4)
 
 
 def test_rescaling_factors_are_no_parameters() -> None:

@@ -17,6 +17,7 @@ from codesign.hardware.board import RESOURCES
 from codesign.hardware.interval import Interval
 from codesign.network.graph import Graph, Node
 from codesign.network.ops.conv2d import Conv2d
+from codesign.network.ops.conv_transpose2d import ConvTranspose2d
 
 COSIMULATION_CYCLES = 13
 """What RTL takes longer than the C-synthesis rules say, at the most, if a design stays on chip.
@@ -188,13 +189,14 @@ def flops(graph: Graph) -> int:
     """Count floating-point operations of the network as if it were computed in floats.
 
     Source: Molchanov et al., "Pruning convolutional neural networks", ICLR 2017, appendix A.1:
-    convolution 2 H W (C_in K^2 + 1) C_out, dense 2 (I - 1) O (that source's forms).
+    convolution 2 H W (C_in K^2 + 1) C_out, dense 2 (I - 1) O (that source's forms). In groups,
+    C_in is that of a group; a transposed convolution has its own multiplications instead.
     """
     total = 0
     for node in graph:
-        if isinstance(node.op, Conv2d):
-            taps = node.op.inputs * node.op.window.positions
-            total += 2 * node.output.pixels * (taps + 1) * node.op.outputs
+        if isinstance(node.op, Conv2d | ConvTranspose2d):
+            macs = node.op.macs([tensor.shape for tensor in graph.inputs(node)])
+            total += 2 * (macs + node.output.elements)
         elif node.op.has_bias and node.op.weight_shape is not None:
             outputs, inputs = node.op.weight_shape
             total += 2 * (inputs - 1) * outputs

@@ -14,6 +14,7 @@ from codesign.hardware.board import RESOURCES
 from codesign.hardware.fifo import is_shift_register
 from codesign.network.graph import Node
 from codesign.network.ops.conv2d import Conv2d
+from codesign.network.ops.conv_transpose2d import ConvTranspose2d
 from codesign.network.ops.pool2d import Pool2d
 from codesign.network.windows import Window
 from codesign.report.findings import Findings
@@ -182,7 +183,7 @@ def process_interval(instance: Instance) -> int:
 def operator_text(node: Node) -> str:
     """Return an operator with its window, e.g. "Conv2d 3 x 3, stride 2"."""
     name = type(node.op).__name__
-    if isinstance(node.op, Conv2d):
+    if isinstance(node.op, Conv2d | ConvTranspose2d):
         return f"{name} {_window_text(node.op.window)}"
     if isinstance(node.op, Pool2d):
         return f"{name} {node.op.kind} {_window_text(node.op.window)}"
