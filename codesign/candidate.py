@@ -12,6 +12,7 @@ from codesign.accuracy.dataset import Dataset
 from codesign.accuracy.evaluator import Evaluator, accuracy
 from codesign.cost.estimate import estimate
 from codesign.fit.dataflow import Fit, fit
+from codesign.fit.goal import Goal
 from codesign.hardware.board import Board
 from codesign.network import serialize
 from codesign.network.family import Family
@@ -28,15 +29,16 @@ class Target:
     board: Board
     clocks_hz: tuple[float, ...]
     """Clocks to choose from."""
-    objective: str
+    objective: str | Goal
     constraints: tuple[Constraint, ...]
 
     def fit(self, graph: Graph) -> Fit:
         """Return the best design of a graph under this wish.
 
-        The cycles of a design do not depend on its clock, so no clock is faster than the fastest,
-        and none leaves more cycles between images. Where the smallest design was asked for, it
-        then gets the slowest clock that still keeps the wished rate.
+        The cycles of a design and what it takes do not depend on its clock. So the fastest clock
+        leaves most cycles between images, and every design is best at it in interval, latency and
+        energy (less static power per image): it is part of every optimum. Where the smallest
+        design was asked for, it then gets the slowest clock that still keeps the wished rate.
         """
         fastest = max(self.clocks_hz)
         answer = fit(

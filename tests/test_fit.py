@@ -130,7 +130,7 @@ class Brute:
             for port, tensor in enumerate(design.graph.inputs(node)):
                 label = f"{node.name}_in{port}" if len(node.inputs) > 1 else f"{node.name}_in"
                 held = self.held[node.name][port]
-                depths[label] = int(input_depth(tensor, engine.input_lanes, silence, target, held))
+                depths[label] = int(input_depth(tensor.elements, engine.input_lanes, silence, target, held))
         key = (number, tuple(depths.values()))
         if key not in self.known:
             self.known[key] = needed(replace(design, depths=depths))

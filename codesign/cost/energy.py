@@ -6,9 +6,16 @@ are wide. Measure the board, and put its figure into its file.
 
 from __future__ import annotations
 
+from typing import Any
+
+from numpy.typing import NDArray
+
 from codesign.design import Design
 from codesign.hardware.interval import Interval
-from codesign.hardware.structure import Role, Structure
+from codesign.hardware.structure import Role, Stream, Structure
+
+Joules = float | NDArray[Any]
+"""An energy, or one per point of a space."""
 
 MULTIPLY_J_PER_BIT2 = 0.2e-12 / 64
 ADD_J_PER_BIT = 0.03e-12 / 8
@@ -28,32 +35,34 @@ against the 45 nm of the figures above take the lower half."""
 
 def dynamic_energy_j(design: Design) -> Interval:
     """Return the energy that one image's operations and accesses take [J]."""
-    on_chip = sum(process_energy_j(i.process.structure()) for i in design.instances)
-    on_chip += sum(
-        2 * ON_CHIP_J_PER_BIT * int(f.stream.words) * int(f.stream.lanes) * f.stream.bits
-        for f in design.fifos
-    )
+    on_chip = sum(float(process_energy_j(i.process.structure())) for i in design.instances)
+    on_chip += sum(float(fifo_energy_j(fifo.stream)) for fifo in design.fifos)
     off_chip = DRAM_J_PER_BIT * 8 * transferred_bytes(design)
     return FABRIC_FACTOR * on_chip + Interval(off_chip / 2, off_chip, 2 * off_chip)
 
 
-def process_energy_j(structure: Structure) -> float:
-    """Return one process's energy per image as a standard-cell circuit [J]."""
-    energy = 0.0
+def process_energy_j(structure: Structure) -> Joules:
+    """Return a process's energy per image as a standard-cell circuit [J], per engine."""
+    energy: Joules = 0.0
     for group in structure.multipliers:
         each = MULTIPLY_J_PER_BIT2 * group.a_bits * group.b_bits
-        energy += each * int(group.count) * int(group.uses)
+        energy = energy + each * group.count * group.uses
     for adders in structure.adders:
-        energy += ADD_J_PER_BIT * adders.bits * int(adders.count) * int(adders.uses)
+        energy = energy + ADD_J_PER_BIT * adders.bits * adders.count * adders.uses
     for buffer in structure.buffers:
         if buffer.role is not Role.REGISTER:
-            accesses = int(structure.loop.trips) * int(buffer.when)
-            energy += ON_CHIP_J_PER_BIT * accesses * int(buffer.lanes) * buffer.bits
+            accesses = structure.loop.trips * buffer.when
+            energy = energy + ON_CHIP_J_PER_BIT * accesses * buffer.lanes * buffer.bits
     return energy
+
+
+def fifo_energy_j(stream: Stream) -> Joules:
+    """Return what one image's words take in and out of a FIFO, as a standard-cell circuit [J]."""
+    return 2 * ON_CHIP_J_PER_BIT * stream.words * stream.lanes * stream.bits
 
 
 def transferred_bytes(design: Design) -> int:
     """Return the bytes that one image moves over the accelerator's ports."""
-    first = design.instances[0].process.structure().reads[0]
-    last = design.instances[-1].process.structure().writes[0]
-    return sum(int(port.words) * port.bits // 8 for port in (first, last))
+    ports = [design.instances[0].process.structure().reads[0]]
+    ports += [send.process.structure().writes[0] for send in design.sends]
+    return sum(int(port.words) * port.bits // 8 for port in ports)

@@ -18,22 +18,22 @@ from codesign.network.ops.conv_transpose2d import ConvTranspose2d
 from codesign.network.ops.dense import Dense
 from codesign.network.ops.pool2d import Pool2d
 from codesign.network.subpixel import Subpixel
-from codesign.network.tensor import Tensor, map_shape
+from codesign.network.tensor import map_shape
 
 
 def input_depth(
-    tensor: Tensor, lanes: Count, silence: Count, interval: int, held: int = 0
+    elements: Count, lanes: Count, silence: Count, interval: int, held: Count = 0
 ) -> Count:
     """Return the depth [words] of the FIFO at an engine's input.
 
     Args:
-        tensor: what flows.
+        elements: what flows in one image.
         lanes: elements per word.
         silence: longest run of cycles in which the engine takes nothing.
-        interval: cycles between images; the producer makes `tensor` at that rate.
+        interval: cycles between images; the producer makes `elements` at that rate.
         held: elements that a shorter branch must hold beside.
     """
-    words = tensor.elements // lanes
+    words = elements // lanes
     resting = ceil_div(words * np.minimum(silence, interval), interval)
     return MIN_FIFO_DEPTH + np.minimum(words, resting + ceil_div(held, lanes))
 

@@ -1,173 +1,191 @@
-"""The cheapest choice when nothing is scarce: exact, by eliminating one variable at a time.
+"""The least sum of small tables, exactly, by eliminating one variable at a time.
 
 Without budgets, what a layer costs depends on its own option, and what joins two layers on the
 stream widths at both ends. So the widths are the variables of a sum of small tables, which is
 minimised exactly by min-plus variable elimination; networks are nearly chains, so no table grows.
+The order of elimination depends on nothing but the tables' shapes: it is found once, and used
+for any number of prices.
 
-Source: Dechter, "Bucket elimination", Artificial Intelligence 1999.
+Source: Dechter, "Bucket elimination", Artificial Intelligence 1999; the second pass, which gives
+the least sum of every entry, is that of Kask et al., "Unifying tree decompositions for
+reasoning in graphical models", Artificial Intelligence 2005.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.fit.programme import Edge, Layer
-
-Variable = tuple[int, str]
-"""A layer's index, and "in" or "out": the width of its input or output stream."""
-
-
-Picked = tuple[tuple[int, ...], tuple[int, ...]]
+Scope = tuple[int, ...]
+"""The variables of a table, one axis each."""
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """Costs by the values of some variables, one axis each."""
+class _Bucket:
+    """One step: the tables that are summed, and what their sum depends on."""
 
-    variables: tuple[Variable, ...]
-    costs: NDArray[np.float64]
+    variable: int
+    axes: Scope
+    """Every variable of the sum, the one that is eliminated last."""
+    shape: tuple[int, ...]
+    members: tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]
+    """Tables by number, with the order of their axes and the shape in which they are added.
+
+    Numbers beyond the given tables are the results of earlier buckets, in order.
+    """
 
 
 class Elimination:
-    """The layers and edges of one problem, ready to be minimised for any weights."""
+    """Tables of fixed shapes, ready to be minimised for any entries.
 
-    def __init__(self, layers: Sequence[Layer], edges: Sequence[Edge]) -> None:
-        self.layers, self.edges = layers, edges
-        self.domains: dict[Variable, NDArray[np.int64]] = {}
-        for number, layer in enumerate(layers):
-            self.domains[number, "in"] = np.unique(layer.input_lanes)
-            self.domains[number, "out"] = np.unique(layer.output_lanes)
-        self.cells = [
-            (
-                np.searchsorted(self.domains[number, "in"], layer.input_lanes),
-                np.searchsorted(self.domains[number, "out"], layer.output_lanes),
-            )
-            for number, layer in enumerate(layers)
-        ]
+    Entries come as one vector: the tables one after the other, each in C order.
+    """
 
-    def cheapest(self, weights: NDArray[np.float64]) -> Picked | None:
-        """Return the options and the edges' pairs of least weighted cost.
+    def __init__(self, domains: Sequence[int], scopes: Sequence[Scope]) -> None:
+        """Find a good order.
 
         Args:
-            weights: `[resources]`, none negative.
-
-        Returns:
-            the number of an option for every layer, and of a pair for every edge; None if the
-            widths of two neighbours cannot be joined.
+            domains: how many values each variable has.
+            scopes: the variables of each table.
         """
-        scalar = [layer.costs @ weights for layer in self.layers]
-        tables = [self._layer_table(number, cost) for number, cost in enumerate(scalar)]
-        tables += [self._edge_table(edge, weights) for edge in self.edges]
-        values = _minimise(tables, self.domains)
-        if values is None:
-            return None
-        options = []
-        for number, cost in enumerate(scalar):
-            rows, columns = self.cells[number]
-            here = (rows == values[number, "in"]) & (columns == values[number, "out"])
-            options.append(int(np.argmin(np.where(here, cost, np.inf))))
-        return tuple(options), tuple(self._pair(edge, values) for edge in self.edges)
+        self.shapes = [tuple(domains[v] for v in scope) for scope in scopes]
+        self.offsets = np.concatenate([[0], np.cumsum([prod(s) for s in self.shapes])]).astype(int)
+        self.scopes = list(scopes)
+        self.buckets = _buckets(domains, scopes)
 
-    def usage(self, options: Sequence[int], pairs: Sequence[int]) -> NDArray[np.float64]:
-        """Return what a choice takes, `[resources]`."""
-        taken = [layer.costs[option] for layer, option in zip(self.layers, options, strict=True)]
-        taken += [edge.costs[pair] for edge, pair in zip(self.edges, pairs, strict=True)]
-        total: NDArray[np.float64] = np.sum(taken, axis=0)
-        return total
+    def cheapest(self, entries: Values) -> tuple[float, NDArray[np.intp] | None]:
+        """Return the least sum, and the entry (a place in the vector) of every table in it.
 
-    def _layer_table(self, number: int, cost: NDArray[np.float64]) -> _Table:
-        """Return the least cost of a layer for every pair of widths."""
-        variables: tuple[Variable, Variable] = ((number, "in"), (number, "out"))
-        table = np.full([len(self.domains[v]) for v in variables], np.inf)
-        np.minimum.at(table, self.cells[number], cost)
-        return _Table(variables, table)
+        None stands for the entries if every sum is infinite.
+        """
+        _, joints = self._collect(entries)
+        total = self._total(joints)
+        if not np.isfinite(total):
+            return total, None
+        chosen: dict[int, int] = {}
+        for bucket, joint in zip(reversed(self.buckets), reversed(joints), strict=True):
+            row = joint[tuple(chosen[v] for v in bucket.axes[:-1])]
+            chosen[bucket.variable] = int(row.argmin())
+        places = [
+            int(offset) + int(np.ravel_multi_index([chosen[v] for v in scope], shape))
+            for offset, scope, shape in zip(self.offsets, self.scopes, self.shapes, strict=False)
+        ]
+        return total, np.array(places)
 
-    def _edge_table(self, edge: Edge, weights: NDArray[np.float64]) -> _Table:
-        """Return the cost of an edge for every pair of widths; what cannot be joined costs inf."""
-        variables = _ends(edge)
-        table = np.full([len(self.domains[v]) for v in variables], np.inf)
-        for pair, cost in zip(edge.pairs, (edge.costs @ weights).tolist(), strict=True):
-            cell = self._cell(edge, pair)
-            if cell is not None:
-                table[cell] = cost
-        return _Table(variables, table)
+    def least(self, entries: Values) -> Values:
+        """Return for every entry the least sum of all that contain it."""
+        tables, joints = self._collect(entries)
+        given = len(self.shapes)
+        beliefs: list[Values] = list(joints)
+        result = np.full(len(entries), np.inf)
+        if not np.isfinite(self._total(joints)):
+            return result
+        others = self._total(joints) - self._roots(joints)
+        for number in reversed(range(len(self.buckets))):
+            bucket, belief = self.buckets[number], beliefs[number]
+            if len(bucket.axes) == 1:
+                belief = belief + others[number]
+            for table, order, spread in bucket.members:
+                lost = tuple(a for a, extent in enumerate(spread) if extent == 1)
+                seen = belief.min(axis=lost, keepdims=True) if lost else belief
+                least = seen.reshape([tables[table].shape[a] for a in order])
+                least = least.transpose(np.argsort(order))
+                if table < given:
+                    result[self.offsets[table] : self.offsets[table + 1]] = least.ravel()
+                else:
+                    child = table - given
+                    with np.errstate(invalid="ignore"):
+                        rest = least - tables[table]
+                    rest = np.where(np.isnan(rest), np.inf, rest)
+                    beliefs[child] = joints[child] + rest[..., None]
+            beliefs[number] = belief
+        return result
 
-    def _cell(self, edge: Edge, pair: tuple[int, int]) -> tuple[int, ...] | None:
-        """Return the place of a pair in its edge's table, or None if no option has its widths."""
-        cell = []
-        for variable, lanes in zip(("out", "in"), pair, strict=True):
-            layer = edge.source if variable == "out" else edge.sink
-            if layer < 0:
-                continue
-            domain = self.domains[layer, variable]
-            place = int(np.searchsorted(domain, lanes))
-            if place == len(domain) or domain[place] != lanes:
-                return None
-            cell.append(place)
-        return tuple(cell)
+    def _collect(self, entries: Values) -> tuple[list[Values], list[Values]]:
+        """Return all tables, those of the buckets behind the given ones, and the buckets' sums."""
+        tables: list[Values] = [
+            entries[start:stop].reshape(shape)
+            for start, stop, shape in zip(
+                self.offsets[:-1], self.offsets[1:], self.shapes, strict=True
+            )
+        ]
+        joints: list[Values] = []
+        for bucket in self.buckets:
+            joint = np.zeros(bucket.shape)
+            for table, order, spread in bucket.members:
+                joint += tables[table].transpose(order).reshape(spread)
+            joints.append(joint)
+            tables.append(joint.min(axis=-1))
+        return tables, joints
 
-    def _pair(self, edge: Edge, values: dict[Variable, int]) -> int:
-        """Return the number of the pair that the chosen widths stand for."""
-        wanted = tuple(values[variable] for variable in _ends(edge))
-        return next(n for n, pair in enumerate(edge.pairs) if self._cell(edge, pair) == wanted)
+    def _roots(self, joints: Sequence[Values]) -> Values:
+        """Return the least of every bucket that no other one takes up, 0 for the others."""
+        return np.array(
+            [
+                joint.min() if len(bucket.axes) == 1 else 0.0
+                for bucket, joint in zip(self.buckets, joints, strict=True)
+            ]
+        )
+
+    def _total(self, joints: Sequence[Values]) -> float:
+        return float(self._roots(joints).sum())
 
 
-def _ends(edge: Edge) -> tuple[Variable, ...]:
-    """Return the variables at the ends of an edge that lie inside the network."""
-    ends: list[Variable] = []
-    if edge.source >= 0:
-        ends.append((edge.source, "out"))
-    if edge.sink >= 0:
-        ends.append((edge.sink, "in"))
-    return tuple(ends)
-
-
-def _minimise(
-    tables: list[_Table], domains: dict[Variable, NDArray[np.int64]]
-) -> dict[Variable, int] | None:
-    """Return the value (its index in the domain) of every variable at the least sum.
-
-    None if every sum is infinite.
-    """
-    remaining = set(domains)
-    decisions: list[tuple[Variable, tuple[Variable, ...], NDArray[np.intp]]] = []
-    while remaining:
-        variable = min(remaining, key=lambda v: (_joint_size(v, tables, domains), v))
-        own = [table for table in tables if variable in table.variables]
-        tables = [table for table in tables if variable not in table.variables]
-        others = tuple(sorted({v for table in own for v in table.variables} - {variable}))
+def _buckets(domains: Sequence[int], scopes: Sequence[Scope]) -> list[_Bucket]:
+    """Eliminate the variable whose table is smallest, again and again."""
+    scopes = list(scopes)
+    alive = set(range(len(scopes)))
+    users: dict[int, set[int]] = {v: set() for v in range(len(domains))}
+    for number, scope in enumerate(scopes):
+        for variable in scope:
+            users[variable].add(number)
+    sizes = {v: _joint_size(v, users, scopes, domains) for v in users}
+    buckets = []
+    while sizes:
+        variable = min(sizes, key=lambda v: (sizes[v], v))
+        members = sorted(users[variable] & alive)
+        others = sorted({v for m in members for v in scopes[m]} - {variable})
         axes = (*others, variable)
-        joint = np.zeros([len(domains[v]) for v in axes])
-        for table in own:
-            joint = joint + _aligned(table, axes)
-        decisions.append((variable, others, joint.argmin(axis=-1)))
-        tables.append(_Table(others, joint.min(axis=-1)))
-        remaining.remove(variable)
-    if not all(np.isfinite(table.costs) for table in tables):
-        return None
-    values: dict[Variable, int] = {}
-    for variable, others, choice in reversed(decisions):
-        values[variable] = int(choice[tuple(values[v] for v in others)])
-    return values
+        buckets.append(_bucket(variable, axes, members, scopes, domains))
+        alive -= set(members)
+        alive.add(len(scopes))
+        for other in others:
+            users[other] = (users[other] & alive) | {len(scopes)}
+        scopes.append(tuple(others))
+        del sizes[variable]
+        for other in others:
+            sizes[other] = _joint_size(other, users, scopes, domains)
+    return buckets
+
+
+def _bucket(
+    variable: int,
+    axes: Scope,
+    members: Sequence[int],
+    scopes: Sequence[Scope],
+    domains: Sequence[int],
+) -> _Bucket:
+    """Return a step with its tables' axes in the order of `axes`, ready to broadcast."""
+    spread = []
+    for member in members:
+        scope = scopes[member]
+        order = tuple(sorted(range(len(scope)), key=lambda i: axes.index(scope[i])))
+        shape = tuple(domains[v] if v in scope else 1 for v in axes)
+        spread.append((member, order, shape))
+    return _Bucket(variable, axes, tuple(domains[v] for v in axes), tuple(spread))
 
 
 def _joint_size(
-    variable: Variable, tables: list[_Table], domains: dict[Variable, NDArray[np.int64]]
+    variable: int,
+    users: dict[int, set[int]],
+    scopes: Sequence[Scope],
+    domains: Sequence[int],
 ) -> int:
     """Return the entries of the table that eliminating a variable makes."""
-    joined = {v for table in tables if variable in table.variables for v in table.variables}
-    size = 1
-    for other in joined:
-        size *= len(domains[other])
-    return size
-
-
-def _aligned(table: _Table, axes: tuple[Variable, ...]) -> NDArray[np.float64]:
-    """Return a table with its axes in the order of `axes`, ready to broadcast."""
-    order = sorted(range(len(table.variables)), key=lambda i: axes.index(table.variables[i]))
-    extents = {table.variables[i]: table.costs.shape[i] for i in order}
-    return table.costs.transpose(order).reshape([extents.get(v, 1) for v in axes])
+    joined = {v for number in users[variable] for v in scopes[number]}
+    return prod(domains[v] for v in joined)

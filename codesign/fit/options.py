@@ -1,14 +1,14 @@
 """What each layer can be built as: the options among which `fit` chooses.
 
-An option is an engine with its knobs, its cycles and its resources after implementation. All
-options of a layer are priced in one call; of those with the same stream widths and the same
-cycles only the Pareto set in the five resources is kept, which loses no optimum.
+An option is an engine with its knobs, its cycles, its resources after implementation, its energy
+and how it hands a map on. All options of a layer are priced in one call; of those with the same
+stream widths only the Pareto set in all of these is kept, which loses no optimum of any objective.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -16,20 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.cost import latency, resources
+from codesign.cost.energy import Joules, fifo_energy_j, process_energy_j
+from codesign.cost.latency import Flow, flow
 from codesign.cost.operators import Cost
 from codesign.cost.resources import Usage
 from codesign.design import MIN_FIFO_DEPTH
 from codesign.errors import InputError
+from codesign.fit.dominance import pareto
 from codesign.hardware.board import RESOURCES
-from codesign.hardware.process import Process
 from codesign.hardware.processes.fork import Fork
-from codesign.hardware.processes.resize import Resize
-from codesign.hardware.structure import Count
+from codesign.hardware.structure import Count, Structure
 from codesign.hardware.template import HardwareTemplate
 from codesign.load import member, names
 from codesign.network.graph import Graph, Node
 from codesign.network.tensor import Tensor
-from codesign.space import Value
+from codesign.space import Space
 
 Costs = NDArray[np.float64]
 """`[points, resources]`, in the order of `RESOURCES`, after implementation."""
@@ -37,14 +38,23 @@ Costs = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The engines among which one layer may choose; every array has an entry per option."""
+    """The engines among which one layer may choose; every array has an entry per option.
+
+    Options of equal stream widths stand together.
+    """
 
     node: Node
     inputs: tuple[Tensor, ...]
     template: type[HardwareTemplate]
-    points: tuple[Mapping[str, Value], ...]
+    space: Space
+    numbers: NDArray[np.int64]
+    """Where each option stands in the template's space."""
     cycles: NDArray[np.int64]
     costs: Costs
+    energy_j: NDArray[np.float64]
+    """Per image, as a standard-cell circuit (`codesign.cost.energy`)."""
+    flows: tuple[Flow, ...]
+    """How each process of the engine hands a map on."""
     input_lanes: NDArray[np.int64]
     output_lanes: NDArray[np.int64]
     silence: NDArray[np.int64]
@@ -52,8 +62,22 @@ class Options:
 
     def engine(self, number: int) -> HardwareTemplate:
         """Return option `number` as an engine."""
-        knobs: dict[str, Count] = dict(self.points[number])  # type: ignore[arg-type]
+        point = self.space.at(int(self.numbers[number]))
+        knobs: dict[str, Count] = dict(point)  # type: ignore[arg-type]
         return self.template.of(self.node, self.inputs, knobs)
+
+
+def layer_options(graph: Graph) -> list[Options]:
+    """Return the options of every layer, in the graph's order; equal layers are priced once."""
+    known: dict[object, Options] = {}
+    found = []
+    for node in graph:
+        unnamed = (node.op, node.output, node.multiplier_bits, node.accumulator_bits)
+        key = (*unnamed, graph.inputs(node), graph.takers(node.name))
+        if key not in known:
+            known[key] = options(graph, node)
+        found.append(replace(known[key], node=node))
+    return found
 
 
 def unbuildable(graph: Graph) -> dict[str, str]:
@@ -79,19 +103,25 @@ def options(graph: Graph, node: Node) -> Options:
     """Return the undominated engines of one layer, which a template can build."""
     inputs = graph.inputs(node)
     template = template_of(node, inputs)
-    space = template.space(node, inputs)
     readers = graph.takers(node.name)
     priced = [_priced(engine, points, readers) for points, engine in template.every(node, inputs)]
-    every = _Priced(*(np.concatenate(column) for column in zip(*map(astuple, priced), strict=True)))
-    keys = np.stack((every.cycles, every.input_lanes, every.output_lanes), axis=1)
-    kept = _undominated(keys, every.costs, every.legal)
+    every = _joined(priced)
+    widths = np.stack([every.input_lanes, every.output_lanes], axis=1)
+    steps = [values for own in every.flows for values in (own.head, own.work, own.stages)]
+    traits = np.stack([every.cycles, every.silence, every.energy_j, *steps], axis=1)
+    columns = np.concatenate([every.costs, traits], axis=1)
+    legal = np.flatnonzero(every.legal)
+    kept = legal[pareto(widths[legal], columns[legal])]
     return Options(
         node=node,
         inputs=inputs,
         template=template,
-        points=tuple(space.at(int(number)) for number in kept),
+        space=template.space(node, inputs),
+        numbers=kept,
         cycles=every.cycles[kept],
         costs=every.costs[kept],
+        energy_j=every.energy_j[kept],
+        flows=tuple(_picked(own, kept) for own in every.flows),
         input_lanes=every.input_lanes[kept],
         output_lanes=every.output_lanes[kept],
         silence=every.silence[kept],
@@ -104,32 +134,89 @@ class _Priced:
 
     cycles: NDArray[np.int64]
     costs: Costs
+    energy_j: NDArray[np.float64]
     input_lanes: NDArray[np.int64]
     output_lanes: NDArray[np.int64]
     silence: NDArray[np.int64]
     legal: NDArray[np.bool_]
+    flows: tuple[Flow, ...]
 
 
 def _priced(engine: HardwareTemplate, points: int, readers: int) -> _Priced:
     """Return an engine that stands for `points`, with the forks that `readers` need."""
-    processes = engine.processes()
-    cycles, costs = price(processes, points)
+    structures = [process.structure() for process in engine.processes()]
+    cycles, costs = price(structures, points)
+    output = engine.node.output
+    forked = fork_energy_j(output, engine.output_lanes, readers)
     return _Priced(
         cycles=cycles,
-        costs=costs + fork_costs(engine.node.output, engine.output_lanes, readers),
-        input_lanes=_row(engine.input_lanes, points),
-        output_lanes=_row(engine.output_lanes, points),
-        silence=_row(latency.longest_silence(processes[0].structure().phases), points),
-        legal=_row(engine.legal(), points),
+        costs=costs + fork_costs(output, engine.output_lanes, readers),
+        energy_j=row(_energy_j(structures) + forked, points),
+        input_lanes=row(engine.input_lanes, points),
+        output_lanes=row(engine.output_lanes, points),
+        silence=row(latency.longest_silence(structures[0].phases), points),
+        legal=row(engine.legal(), points),
+        flows=tuple(_spread(flow(structure), points) for structure in structures),
     )
 
 
-def price(processes: tuple[Process, ...], points: int) -> tuple[NDArray[np.int64], Costs]:
+def _joined(priced: Sequence[_Priced]) -> _Priced:
+    """Return the engines of several structures as one list.
+
+    What has fewer processes than another gets some that hand on without delay.
+    """
+    longest = max(len(own.flows) for own in priced)
+    chains = []
+    for own in priced:
+        points = len(own.cycles)
+        idle = Flow((np.zeros(points),), (np.ones(points),), *(np.zeros(points, int),) * 3)
+        chains.append((*own.flows, *(idle,) * (longest - len(own.flows))))
+    return _Priced(
+        cycles=np.concatenate([own.cycles for own in priced]),
+        costs=np.concatenate([own.costs for own in priced]),
+        energy_j=np.concatenate([own.energy_j for own in priced]),
+        input_lanes=np.concatenate([own.input_lanes for own in priced]),
+        output_lanes=np.concatenate([own.output_lanes for own in priced]),
+        silence=np.concatenate([own.silence for own in priced]),
+        legal=np.concatenate([own.legal for own in priced]),
+        flows=tuple(_concatenated(steps) for steps in zip(*chains, strict=True)),
+    )
+
+
+def _concatenated(flows: Sequence[Flow]) -> Flow:
+    lags, fulls = (
+        tuple(np.concatenate(shares) for shares in zip(*several, strict=True))
+        for several in ([own.lags for own in flows], [own.fulls for own in flows])
+    )
+    steps = ([np.asarray(getattr(own, n)) for own in flows] for n in ("head", "work", "stages"))
+    return Flow(lags, fulls, *(np.concatenate(values) for values in steps))
+
+
+def _spread(own: Flow, points: int) -> Flow:
+    """Return a flow with an entry per point."""
+    lags, fulls = (
+        tuple(row(share, points) for share in shares) for shares in (own.lags, own.fulls)
+    )
+    return Flow(lags, fulls, *(row(v, points) for v in (own.head, own.work, own.stages)))
+
+
+def _picked(own: Flow, kept: NDArray[np.int64]) -> Flow:
+    """Return a flow for some of the points."""
+    lags, fulls = (tuple(share[kept] for share in shares) for shares in (own.lags, own.fulls))
+    return Flow(lags, fulls, *(np.asarray(v)[kept] for v in (own.head, own.work, own.stages)))
+
+
+def _energy_j(structures: Sequence[Structure]) -> Joules:
+    """Return the energy of an engine's processes and of its FIFOs, that at its input included."""
+    processes = sum(process_energy_j(structure) for structure in structures)
+    return processes + sum(fifo_energy_j(port) for s in structures for port in s.reads)
+
+
+def price(structures: Sequence[Structure], points: int) -> tuple[NDArray[np.int64], Costs]:
     """Return cycles `[points]` and costs `[points, resources]` of engines given as arrays.
 
     The engine's inner FIFOs, of minimum depth, are included.
     """
-    structures = [process.structure() for process in processes]
     cycles = np.zeros(points, np.int64)
     for structure in structures:
         cycles = np.maximum(cycles, latency.process_interval(structure))
@@ -142,22 +229,7 @@ def price(processes: tuple[Process, ...], points: int) -> tuple[NDArray[np.int64
 
 def matrix(usage: Usage, points: int) -> Costs:
     """Return a usage as `[points, resources]`."""
-    return np.stack([_row(usage[name], points).astype(np.float64) for name in RESOURCES], axis=1)
-
-
-def resize_costs(tensor: Tensor, source: Count, sink: Count) -> tuple[NDArray[np.int64], Costs]:
-    """Return cycles and costs of a width conversion with the FIFO before it; none where equal."""
-    points = np.broadcast(source, sink).size
-    structure = Resize(tensor, source, sink).structure()
-    usage = resources.total(
-        (
-            resources.implemented(resources.process_usage(structure)),
-            resources.fifo_usage(MIN_FIFO_DEPTH, source * tensor.bits),
-        )
-    )
-    needed = _row(np.not_equal(source, sink) * 1, points)
-    cycles = _row(latency.process_interval(structure), points)
-    return cycles * needed, matrix(usage, points) * needed[:, None]
+    return np.stack([row(usage[name], points).astype(np.float64) for name in RESOURCES], axis=1)
 
 
 def template_of(node: Node, inputs: tuple[Tensor, ...]) -> type[HardwareTemplate]:
@@ -201,25 +273,11 @@ def fork_costs(tensor: Tensor, lanes: Count, readers: int) -> Costs | float:
     return (readers - 1) * matrix(usage, np.size(lanes))
 
 
-def _undominated(
-    keys: NDArray[np.int64], costs: Costs, legal: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Return the legal points that no other point with equal keys beats in every resource."""
-    numbers = np.flatnonzero(legal)
-    kept: list[int] = []
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for number in numbers.tolist():
-        groups.setdefault(tuple(keys[number].tolist()), []).append(number)
-    for group in groups.values():
-        own = costs[group]
-        no_worse = np.all(own[None, :, :] <= own[:, None, :] + 1e-9, axis=2)
-        better = np.any(own[None, :, :] < own[:, None, :] - 1e-9, axis=2)
-        # of equal points the first one stays
-        equal_before = np.tril(no_worse & ~better, -1) & no_worse.T
-        beaten = np.any(no_worse & better, axis=1) | np.any(equal_before, axis=1)
-        kept.extend(number for number, gone in zip(group, beaten, strict=True) if not gone)
-    return np.array(sorted(kept), np.int64)
+def fork_energy_j(tensor: Tensor, lanes: Count, readers: int) -> Joules:
+    """Return the energy of the same."""
+    return (readers - 1) * _energy_j([Fork(tensor, lanes).structure()]) if readers > 1 else 0.0
 
 
-def _row(values: Cost, points: int) -> NDArray[Any]:
+def row(values: Cost, points: int) -> NDArray[Any]:
+    """Return a value per point as an array, where one for all may have been given."""
     return np.broadcast_to(np.asarray(values), points)

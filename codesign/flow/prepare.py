@@ -83,7 +83,7 @@ def target_for(name: str, hardware: Hardware, wish: tuple[Constraint, ...]) -> T
     elif isinstance(asked, int | float):
         asked = (asked,)
     clocks_hz = tuple(board.clock_hz(clock, "hardware.clock_mhz") for clock in asked)
-    return Target(board, clocks_hz, hardware.objective, wish)
+    return Target(board, clocks_hz, hardware.goal, wish)
 
 
 def with_ceilings(board: Board, shares: Mapping[str, float]) -> Board:

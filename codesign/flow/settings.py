@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 from codesign.accuracy.dataset import DatasetSource
 from codesign.accuracy.evaluator import Evaluator
 from codesign.errors import InputError
-from codesign.fit.dataflow import OBJECTIVES
+from codesign.fit.goal import MIX, OBJECTIVES, Goal
 from codesign.load import Tree, build, member, override, read_yaml, resource_path
 from codesign.network.family import Family
 from codesign.search.strategy import Strategy
@@ -93,14 +93,25 @@ class Hardware:
     clock_mhz: float | tuple[float, ...] | None = None
     """One of the board's clocks, or several to choose from; none: all up to its typical one."""
     objective: str = "interval"
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Of the objective "mix": interval, latency, energy and resources, e.g. {latency: 1}."""
     ceilings: Mapping[str, float] = field(default_factory=dict)
     """Shares of a resource to use instead of the board's, e.g. {lut: 0.5}."""
 
     def __post_init__(self) -> None:
         if self.clock_mhz == ():
             raise ValueError("clock_mhz names no clock")
-        if self.objective not in OBJECTIVES:
-            raise ValueError(f"objective is one of {', '.join(OBJECTIVES)}")
+        if self.objective not in (*OBJECTIVES, MIX):
+            raise ValueError(f"objective is one of {', '.join((*OBJECTIVES, MIX))}")
+        if (self.objective == MIX) != bool(self.weights):
+            raise ValueError(f"weights belong to the objective {MIX}, and it needs them")
+        if self.weights:
+            Goal.of(self.weights)
+
+    @property
+    def goal(self) -> str | Goal:
+        """What `fit` is asked for."""
+        return Goal.of(self.weights) if self.weights else self.objective
 
 
 @dataclass(frozen=True, slots=True)

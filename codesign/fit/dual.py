@@ -1,0 +1,229 @@
+"""Bounds and good designs by prices on what is scarce.
+
+Every resource gets a price, and every merit a weight. At given prices the cheapest choice is
+exact (`Problem.cheapest`), and what it costs less the worst loss of the prices is a bound that no
+design can beat: weak duality. The best prices are found by cutting planes: a small linear
+programme over the choices seen so far names the next prices. Its bound is that of the linear
+relaxation of the whole integer programme, at the cost of a few cheapest choices.
+
+Source: Kelley, "The cutting-plane method for solving convex programs", SIAM 1960; Fisher, "The
+Lagrangian relaxation method for solving integer programming problems", Management Science 1981.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+
+from codesign.fit.problem import Items, Problem
+from codesign.fit.worth import Worth
+
+Values = NDArray[np.float64]
+
+ROUNDS = 80
+CLOSE = 1e-9
+"""Relative gap at which nothing is left to find."""
+_STEEP = 1e3
+"""What may be paid at most for a resource, in its dearest price below the budget."""
+
+
+class Dual:
+    """One problem at one interval: choices seen, the best bound, and the best design."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        costs: Values,
+        open_items: NDArray[np.bool_],
+        worth: Worth,
+        greatest: Callable[[Items], Values] | None = None,
+    ) -> None:
+        """Start with no bound and no design.
+
+        Args:
+            problem: the tables.
+            costs: `[items, resources]`, FIFOs included.
+            open_items: `[items]`, what may be chosen.
+            worth: what resources cost.
+            greatest: returns the merit `[items]` whose sum over a design's items is the greatest
+                of all merits; it counts as that design's.
+        """
+        self.problem, self.worth = problem, worth
+        self.merits: list[Values] = []
+        self.greatest = greatest
+        self.costs = costs
+        self.closed = np.where(open_items, 0.0, np.inf)
+        self.open = open_items
+        self.unit = np.maximum(worth.budget, 1.0)
+        self.seen: list[Items] = []
+        self.bound, self.value = -np.inf, np.inf
+        self.best: Items | None = None
+        self.prices: tuple[Values, Values] | None = None
+        """Those of the best bound: of resources, and of merits."""
+
+    @property
+    def solved(self) -> bool:
+        """Whether the best design is proven to be the best."""
+        return self.bound >= self.value - CLOSE * max(abs(self.value), 1e-9)
+
+    def total(self, items: Items) -> float:
+        """Return what a design costs."""
+        return float(self.worth.of(self.costs[items].sum(axis=0))) + self._merit(items)
+
+    def tighten(self, enough: Callable[[Dual], bool], first: Values | None = None) -> None:
+        """Raise the bound and look for designs until it is enough, or prices can do no more.
+
+        Args:
+            enough: whether what is known suffices.
+            first: prices of the resources to begin with, e.g. from a similar problem.
+        """
+        prices = self.worth.slopes[:, 1] if first is None else first
+        weights = np.zeros(0)
+        for _ in range(ROUNDS):
+            items = self._price(prices, weights)
+            if items is None:
+                self.bound = np.inf
+                return
+            if enough(self) or self.solved:
+                return
+            relaxed, prices, weights = self._master()
+            if self.bound >= relaxed - CLOSE * max(abs(relaxed), 1e-9):
+                return
+
+    def offer(self, items: Items) -> None:
+        """Take a design, made better by exchanges, if it is the best so far."""
+        items = self._exchanged(items)
+        self._reveal(items)
+        if self.best is not None:
+            self.value = self.total(self.best)
+        value = self.total(items)
+        if value < self.value:
+            self.value, self.best = value, items
+
+    def _reveal(self, items: Items) -> None:
+        """Add the merit that is greatest for a design, if it is a new one."""
+        if self.greatest is None:
+            return
+        merit = self.greatest(items)
+        if float(merit[items].sum()) > self._merit(items) * (1 + CLOSE) or not self.merits:
+            self.merits.append(merit)
+
+    def least(self) -> Values:
+        """Return for every item a bound on the cost of any design that contains it."""
+        if self.prices is None:
+            return np.where(self.open, -np.inf, np.inf)
+        prices, weights = self.prices
+        least = self.problem.least(self._priced(prices, weights))
+        return np.where(self.open, least - self.worth.worst_loss(prices), np.inf)
+
+    def weighty(self) -> list[int]:
+        """Return the merits, by number, that the best bound gives any weight."""
+        weights = self.prices[1] if self.prices else np.zeros(0)
+        return [int(number) for number in np.flatnonzero(weights > CLOSE)]
+
+    def greatest_of(self, items: Items) -> int | None:
+        """Return the number of the merit that is a design's; None where there are none."""
+        self._reveal(items)
+        sums = [float(merit[items].sum()) for merit in self.merits]
+        return int(np.argmax(sums)) if sums else None
+
+    def _priced(self, prices: Values, weights: Values) -> Values:
+        priced = self.costs @ prices + self.closed
+        # a merit that was revealed later has no weight yet
+        for weight, merit in zip(weights, self.merits, strict=False):
+            priced = priced + weight * merit
+        return priced
+
+    def _price(self, prices: Values, weights: Values) -> Items | None:
+        """Find the cheapest choice at some prices, and the bound that follows."""
+        least, items = self.problem.cheapest(self._priced(prices, weights))
+        if items is None:
+            return None
+        bound = least - self.worth.worst_loss(prices)
+        if bound > self.bound:
+            self.bound, self.prices = bound, (prices, weights)
+        self.seen.append(items)
+        self._reveal(items)
+        self.offer(items)
+        return items
+
+    def _master(self) -> tuple[float, Values, Values]:
+        """Mix the choices seen; return what the best mixture costs, and the prices it pays.
+
+        Columns: a share per choice, three segments of usage per resource, the greatest merit.
+        """
+        usages = np.array([self.costs[items].sum(axis=0) for items in self.seen]) / self.unit
+        merits = np.array([[m[items].sum() for m in self.merits] for items in self.seen])
+        merits = merits.reshape(len(self.seen), len(self.merits))
+        choices, resources = usages.shape
+        scale = max(1.0, np.abs(merits).max(initial=0.0))
+        slopes, widths = self._segments()
+        segments = -np.kron(np.eye(resources), np.ones(3))
+        used = np.hstack([usages.T, segments, np.zeros((resources, 1))])
+        greatest = np.hstack(
+            [
+                merits.T / scale,
+                np.zeros((len(self.merits), 3 * resources)),
+                -np.ones((len(self.merits), 1)),
+            ]
+        )
+        whole = np.concatenate([np.ones(choices), np.zeros(3 * resources + 1)])
+        upper = np.concatenate([np.ones(choices), widths, [np.inf]])
+        lower = np.concatenate(
+            [np.zeros(choices + 3 * resources), [-np.inf if self.merits else 0.0]]
+        )
+        found = linprog(
+            np.concatenate([np.zeros(choices), slopes, [scale]]),
+            A_ub=np.vstack([used, greatest]),
+            b_ub=np.zeros(resources + len(self.merits)),
+            A_eq=whole[None, :],
+            b_eq=[1.0],
+            bounds=np.column_stack([lower, upper]),
+            method="highs-ds",
+        )
+        paid = -found.ineqlin.marginals
+        relaxed = float(found.fun) + self.worth.least
+        return relaxed, paid[:resources] / self.unit, paid[resources:] / scale
+
+    def _segments(self) -> tuple[Values, Values]:
+        """Return price and width of the three segments of every resource's usage, in budgets."""
+        knots = np.maximum(self.worth.knots / self.unit[:, None], 0.0)
+        slopes = self.worth.slopes * self.unit[:, None]
+        if self.worth.hard:
+            slopes[:, 2] = _STEEP * (slopes[:, 1].max() + (1.0 if self.merits else 0.0))
+        endless = np.full(len(knots), np.inf)
+        widths = np.column_stack([knots[:, 0], knots[:, 1] - knots[:, 0], endless])
+        return slopes.ravel(), widths.ravel()
+
+    def _merit(self, items: Items) -> float:
+        return max((float(merit[items].sum()) for merit in self.merits), default=0.0)
+
+    def _exchanged(self, items: Items) -> Items:
+        """Exchange options for others of the same widths, the best one each time."""
+        place = self.problem.place
+        spans = zip(
+            *(np.searchsorted(place, place[items], side=s) for s in ("left", "right")), strict=True
+        )
+        others = np.concatenate([np.arange(start, stop) for start, stop in spans])
+        others = others[self.open[others]]
+        table = self.problem.table[others]
+        columns = np.column_stack([self.costs, *self.merits])
+        resources = self.costs.shape[1]
+        items, total = items.copy(), columns[items].sum(axis=0)
+        value = self._value(total, resources)
+        while True:
+            totals = total + columns[others] - columns[items[table]]
+            values = self._value(totals, resources)
+            number = int(values.argmin())
+            if not values[number] < value - (CLOSE * abs(value) if value < np.inf else 0.0):
+                return items
+            items[table[number]], total, value = others[number], totals[number], values[number]
+
+    def _value(self, totals: Values, resources: int) -> Values:
+        value = self.worth.of(totals[..., :resources])
+        if self.merits:
+            value = value + totals[..., resources:].max(axis=-1)
+        return value

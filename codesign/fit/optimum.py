@@ -1,0 +1,112 @@
+"""The best design at one interval: prices first, integer programmes for what they leave open.
+
+Prices give a bound and, through exchanges, a good design. Every item has a least cost of any
+design that contains it; what costs more than a design already known is out. Where much is left,
+the programme is solved over a core, the items of least such cost. It is exact where all that is
+left out costs more than its answer, and else says how much better a design could be at the most.
+
+Source: Balas and Zemel, "An algorithm for large zero-one knapsack problems", Operations Research
+1980 (the core); Dantzig, Fulkerson and Johnson 1954 (fixing by reduced costs).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign.fit.dual import CLOSE, Dual
+from codesign.fit.problem import Items
+from codesign.fit.programme import solve
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much may be tried before the gap that is left is accepted."""
+
+    cores: tuple[int, ...]
+    """Options in each core to try, rising; whatever is left beyond the last one stays out."""
+    nodes: int
+    """Branches of each programme."""
+
+
+EVERYTHING = 1 << 30
+THOROUGH = Effort((300, 1200, 4800), 2000)
+QUICK = Effort((300,), 100)
+SPAN = Effort((300, 1200), 1000)
+ANY = Effort((300, 1200, EVERYTHING), 2000)
+
+
+@dataclass(frozen=True, slots=True)
+class Optimum:
+    """The best design found, and what no design can beat."""
+
+    items: Items | None
+    value: float
+    bound: float
+    programmes: int
+
+    @property
+    def gap(self) -> float:
+        """How much better a design could be, relative to the best; 0 where it is proven."""
+        if self.items is None or self.bound >= self.value - 10 * CLOSE * abs(self.value):
+            return 0.0
+        return (self.value - self.bound) / max(abs(self.value), CLOSE)
+
+
+def minimise(dual: Dual, effort: Effort = THOROUGH, any_will_do: bool = False) -> Optimum:
+    """Return the best design of a dual's problem.
+
+    Args:
+        dual: the problem; bounds and designs that it knows already are used.
+        effort: how much to try.
+        any_will_do: stop at the first design.
+    """
+    dual.tighten(lambda known: any_will_do and known.best is not None)
+    bound, programmes = dual.bound, 0
+    if not (dual.solved or (any_will_do and dual.best is not None)):
+        least = dual.least()
+        options = np.arange(len(least)) < dual.problem.options
+        merits = dual.weighty()
+        for size in effort.cores:
+            core, beyond = _core(dual, least, options, size)
+            inside = _programme(dual, core, merits, effort.nodes, any_will_do)
+            programmes += inside.programmes
+            bound = max(bound, min(inside.bound, beyond))
+            if dual.best is not None and (any_will_do or bound >= dual.value * (1 - CLOSE)):
+                break
+            if beyond == np.inf:
+                break
+    return Optimum(dual.best, dual.value, min(bound, dual.value), programmes)
+
+
+def _core(
+    dual: Dual, least: NDArray[np.float64], options: NDArray[np.bool_], size: int
+) -> tuple[NDArray[np.intp], float]:
+    """Return the items of least cost, and the least cost of those that are left out."""
+    costs = np.sort(least[options & (least < np.inf)])
+    most = dual.value
+    if len(costs) > size:
+        most = min(most, float(costs[size]))
+    inside = least <= most + CLOSE * abs(most) if most < np.inf else least < np.inf
+    outside = least[~inside]
+    beyond = float(outside.min(initial=np.inf))
+    return np.flatnonzero(inside), np.inf if beyond > dual.value else beyond
+
+
+def _programme(
+    dual: Dual, core: NDArray[np.intp], merits: list[int], nodes: int, any_will_do: bool
+) -> Optimum:
+    """Solve the programme over some items; the merits that turn out to matter are added."""
+    programmes = 0
+    while True:
+        programmes += 1
+        answer = solve(dual, core, merits, nodes, any_will_do)
+        if answer.items is None:
+            return Optimum(None, np.inf, answer.bound, programmes)
+        dual.offer(answer.items)
+        own = dual.greatest_of(answer.items)
+        if own is None or own in merits:
+            return Optimum(answer.items, dual.value, answer.bound, programmes)
+        merits.append(own)

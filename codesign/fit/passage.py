@@ -1,0 +1,186 @@
+"""How long one image takes through an empty pipeline, in closed form.
+
+A map is taken as a fluid: a process waits for a share `lag` of its input, works for `head` cycles
+before its first output, and hands the rest on over `work` cycles or as slowly as the input comes,
+which is complete when a share `full` of the output is out. So the share s of its output is there at
+
+    t(s) = stages + max(u(lag) + s work, u(0) + head + s work,
+                        u(lag + (1 - lag) min(s / full, 1)) + max(s - full, 0) work)
+
+where u is the time of its input, the latest one where there are several. That is the longest path
+through the processes, on which each either works or is passed by; every single path is a sum over
+the layers. Whoever minimises the longest of all paths may therefore add paths one by one.
+What the fluid leaves out (words, rows, finite FIFOs) only the simulation of the pipeline sees.
+
+Source: the completion time of a flow of continuous lots through machines in series (Baker, "Lot
+streaming in the two-machine flow shop", Annals of Operations Research 1995), with sets of rows
+as lags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign.cost.latency import Flow
+from codesign.fit.problem import Items, Problem
+from codesign.fit.wiring import OUTSIDE, Edge
+
+_DIGITS = 12
+"""Shares are told apart to so many decimal places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way through the pipeline: the cycles that every item adds if it is chosen."""
+
+    cycles: NDArray[np.float64]
+    """`[items]`"""
+    constant: float
+
+    def length(self, items: Items) -> float:
+        """Return the cycles of a design on this way."""
+        return self.constant + float(self.cycles[items].sum())
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One of the ways in which a share of a process's output comes about."""
+
+    source: int
+    """The stage before."""
+    asked: NDArray[Any]
+    """The share of its output that has to be there."""
+    heads: float
+    works: NDArray[Any]
+    """How much of its own head and of its own work comes on top."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """One process, or a width conversion."""
+
+    inputs: tuple[tuple[int, float, float], ...]
+    """Stages before it, each with `lag` and `full` of its output."""
+    flow: Flow
+    table: int | None = None
+    """Whose items it depends on; None where nothing is chosen."""
+    delay: int = 0
+
+    def ways(self, shares: NDArray[Any]) -> list[_Way]:
+        """Return all ways to some shares of the output."""
+        nothing = 0.0 * shares
+        found = []
+        for source, lag, full in self.inputs:
+            passed = lag + (1 - lag) * np.minimum(shares / max(full, 1e-9), 1.0)
+            found.append(_Way(source, nothing + lag, 0.0, shares))
+            found.append(_Way(source, nothing, 1.0, shares))
+            found.append(_Way(source, passed, 0.0, np.maximum(shares - full, 0.0)))
+        return found
+
+
+class Passage:
+    """The pipeline of one problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.starts, self.count = problem.starts, len(problem.cycles)
+        self.stages = _stages(problem)
+        self.shares = self._asked()
+
+    def longest(self, items: Items) -> Path:
+        """Return the longest way through a design; its length is the design's latency."""
+        times = self._times(items)
+        cycles = np.zeros(self.count)
+        constant = 0.0
+        number = len(self.stages) - 1
+        share: NDArray[Any] = np.ones(1)
+        while number:
+            stage = self.stages[number]
+            head, work, _ = self._values(stage, items)
+            ways = stage.ways(share)
+            ends = [self._end(way, times, head, work)[0] for way in ways]
+            way = ways[int(np.argmax(ends))]
+            own = stage.flow
+            part = own.stages + way.heads * np.asarray(own.head) + way.works * np.asarray(own.work)
+            if stage.table is None:
+                constant += float(part[0])
+            else:
+                cycles[self.starts[stage.table] : self.starts[stage.table + 1]] += part
+            constant += stage.delay
+            number, share = way.source, way.asked
+        first, last = self.stages[0].flow, float(share[0])
+        constant += float(np.squeeze(first.stages + last * np.asarray(first.work)))
+        return Path(cycles, constant)
+
+    def _times(self, items: Items) -> list[NDArray[np.float64]]:
+        """Return when the shares that are asked for have left each stage."""
+        first = self.stages[0].flow
+        times = [first.stages + self.shares[0] * np.asarray(first.work)]
+        for stage, shares in zip(self.stages[1:], self.shares[1:], strict=True):
+            head, work, stages = self._values(stage, items)
+            ends = [self._end(way, times, head, work) for way in stage.ways(shares)]
+            times.append(stages + stage.delay + np.max(ends, axis=0))
+        return times
+
+    def _end(
+        self, way: _Way, times: list[NDArray[np.float64]], head: float, work: float
+    ) -> NDArray[np.float64]:
+        places = np.searchsorted(self.shares[way.source], np.round(way.asked, _DIGITS))
+        end: NDArray[np.float64] = times[way.source][places] + way.heads * head + way.works * work
+        return end
+
+    def _values(self, stage: _Stage, items: Items) -> tuple[float, float, float]:
+        """Return head, work and stages of the item that a design has at a stage."""
+        own = stage.flow
+        place = 0 if stage.table is None else int(items[stage.table] - self.starts[stage.table])
+        values = (np.atleast_1d(value) for value in (own.head, own.work, own.stages))
+        head, work, stages = (float(v[place if len(v) > 1 else 0]) for v in values)
+        return head, work, stages
+
+    def _asked(self) -> list[NDArray[Any]]:
+        """Return the shares of every stage's output that a later stage asks for."""
+        asked: list[list[NDArray[Any]]] = [[] for _ in self.stages]
+        asked[-1].append(np.ones(1))
+        shares: list[NDArray[Any]] = [np.ones(1) for _ in self.stages]
+        for number in reversed(range(len(self.stages))):
+            own = np.unique(np.round(np.concatenate(asked[number]), _DIGITS))
+            shares[number] = own
+            for way in self.stages[number].ways(own):
+                asked[way.source].append(way.asked)
+        return shares
+
+
+def _stages(problem: Problem) -> list[_Stage]:
+    """Return every process in order, from the accelerator's input to its output."""
+    stages = [_Stage((), problem.ends.receive)]
+    layers = len(problem.layers)
+    last = {OUTSIDE: 0}
+    waiting = list(enumerate(problem.edges, layers))
+
+    def convert(table: int, edge: Edge) -> int:
+        stages.append(_Stage(((last[edge.source], 0.0, 1.0),), edge.flow, table, edge.delay))
+        return len(stages) - 1
+
+    for number, own in enumerate(problem.layers):
+        inputs = [convert(*waiting.pop(0)) for _ in own.flows[0].lags]
+        for flow in own.flows:
+            stages.append(_Stage(_held(inputs, flow), flow, number))
+            inputs = [len(stages) - 1]
+        last[number] = len(stages) - 1
+    answers = []
+    for (table, edge), send in zip(waiting, problem.ends.sends, strict=True):
+        stages.append(_Stage(((convert(table, edge), 0.0, 1.0),), send))
+        answers.append((len(stages) - 1, 0.0, 1.0))
+    none = Flow((), (), 0, 0, 0)
+    return [*stages, _Stage(tuple(answers), none)]
+
+
+def _held(sources: Sequence[int], flow: Flow) -> tuple[tuple[int, float, float], ...]:
+    """Return what a process waits for, of all options that which waits least."""
+    lags = (float(np.min(lag)) for lag in flow.lags)
+    fulls = (float(np.max(full)) for full in flow.fulls)
+    return tuple(zip(sources, lags, fulls, strict=True))
