@@ -22,7 +22,7 @@ from onnx import helper
 from codesign.network.graph import INPUT
 from codesign.network.model import reference, references
 from codesign.network.network import Network, finish
-from codesign.network.onnx_export import export, output_name
+from codesign.network.onnx.qdq_export import export, output_name
 from codesign.network.op import exact_type
 from codesign.network.quantize import post_training
 from codesign.network.scales import Kind

@@ -25,8 +25,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKern
 from codesign.errors import InputError
 from codesign.network.model import reference
 from codesign.network.network import Network
-from codesign.network.onnx_floats import save_floats
-from codesign.network.onnx_quantised import translate_quantised
+from codesign.network.onnx.float_export import save_floats
+from codesign.network.onnx.quantised import translate_quantised
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 

@@ -24,7 +24,7 @@ from codesign.network.floats import answer_floats
 from codesign.network.model import reference
 from codesign.network.network import FloatNetwork
 from codesign.network.onnx import load
-from codesign.network.onnx_floats import save_floats
+from codesign.network.onnx.float_export import save_floats
 
 REFERENCES = (
     *("resnet50", "mobilenet_v2", "efficientnet_lite0"),

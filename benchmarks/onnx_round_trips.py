@@ -14,7 +14,7 @@ from pathlib import Path
 from codesign.network import serialize
 from codesign.network.network import Network
 from codesign.network.onnx import load, save
-from codesign.network.onnx_restore import WRITERS
+from codesign.network.onnx.restore import WRITERS
 from codesign.network.quantize import post_training
 from codesign.network.scales import Kind
 

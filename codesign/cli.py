@@ -195,7 +195,7 @@ def models(
 
 def _saved(model: Model, path: Path, train: str | None, epochs: int, seed: int) -> float | None:
     """Save a reference network, and return its test accuracy if it was trained for that."""
-    from codesign.network.onnx_floats import save_floats
+    from codesign.network.onnx.float_export import save_floats
 
     if not train:
         save_floats(model.network(seed), path)

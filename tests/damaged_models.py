@@ -16,7 +16,7 @@ from codesign.errors import InputError
 from codesign.network.floats import answer_floats
 from codesign.network.network import FloatNetwork, Network
 from codesign.network.onnx import load, problems
-from codesign.network.onnx_restore import is_export
+from codesign.network.onnx.restore import is_export
 
 Item = TypeVar("Item")
 

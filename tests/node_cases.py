@@ -23,8 +23,8 @@ from codesign.errors import InputError
 from codesign.network.floats import answer_floats
 from codesign.network.network import FloatNetwork
 from codesign.network.onnx import load
-from codesign.network.onnx_activations import ACTIVATIONS
-from codesign.network.onnx_operators import OPERATORS
+from codesign.network.onnx.activations import ACTIVATIONS
+from codesign.network.onnx.operators import OPERATORS
 
 TOLERANCE = 1e-3
 """Relative to the largest number of an answer, as of the tests themselves: some state 4 digits."""

@@ -11,7 +11,7 @@ from foreign_models import FORMS, SHAPE, export, modules, quantised, quiet
 
 from codesign.network.model import reference
 from codesign.network.onnx import save
-from codesign.network.onnx_floats import save_floats
+from codesign.network.onnx.float_export import save_floats
 from codesign.network.quantize import post_training
 
 

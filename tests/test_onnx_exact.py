@@ -14,7 +14,7 @@ from codesign.errors import InputError
 from codesign.network import serialize
 from codesign.network.network import FloatNetwork, Network
 from codesign.network.onnx import load, save
-from codesign.network.onnx_qonnx import export_qonnx
+from codesign.network.onnx.qonnx_export import export_qonnx
 from codesign.network.ops.pool2d import Pool2d
 from codesign.network.quantize import post_training
 from codesign.network.scales import Kind

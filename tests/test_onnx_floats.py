@@ -17,13 +17,13 @@ from onnx import checker
 
 from codesign.errors import InputError
 from codesign.load import names
-from codesign.network import functions, onnx_floats
+from codesign.network import functions
 from codesign.network.floats import execute_floats
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.model import FOLDER, reference
 from codesign.network.network import FloatNetwork, FloatParameters
-from codesign.network.onnx import load
-from codesign.network.onnx_floats import export_floats, save_floats
+from codesign.network.onnx import float_export, load
+from codesign.network.onnx.float_export import export_floats, save_floats
 from codesign.network.op import Op, Shape
 from codesign.network.ops.add import Add
 from codesign.network.ops.concat import Concat
@@ -183,10 +183,10 @@ def test_joins_and_several_outputs_compute_the_same() -> None:
 
 
 def test_every_operator_and_function_has_its_onnx_form() -> None:
-    written = {op.__module__.rpartition(".")[2] for op in onnx_floats._WRITERS}
-    written |= {op.__module__.rpartition(".")[2] for op in onnx_floats._PLAIN}
+    written = {op.__module__.rpartition(".")[2] for op in float_export._WRITERS}
+    written |= {op.__module__.rpartition(".")[2] for op in float_export._PLAIN}
     assert written == set(names("network.ops"))
-    assert {*onnx_floats.FUNCTIONS, "silu", "sign"} == set(functions.FUNCTIONS)
+    assert {*float_export.FUNCTIONS, "silu", "sign"} == set(functions.FUNCTIONS)
 
 
 LARGEST = {"alexnet", "resnet34", "resnet50", "vgg16"}

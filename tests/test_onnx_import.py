@@ -27,17 +27,10 @@ from random_models import RandomModel
 from torch_modules import ENDS, LATER, MODULES, built
 
 from codesign.errors import InputError, UnsupportedOperator
-from codesign.network import (
-    onnx_constants,
-    onnx_images,
-    onnx_qoperator,
-    onnx_quantised,
-    onnx_values,
-)
 from codesign.network.floats import answer_floats
 from codesign.network.network import FloatNetwork
-from codesign.network.onnx import load
-from codesign.network.onnx_operators import KNOWN
+from codesign.network.onnx import constants, images, load, qoperator, quantised, values
+from codesign.network.onnx.operators import KNOWN
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.ops.dense import Dense
 from codesign.network.ops.table import Table
@@ -291,13 +284,13 @@ def test_the_page_lists_every_operator() -> None:
 def test_the_page_lists_every_quantised_operator() -> None:
     text = PAGE.read_text().split("## Quantised models\n")[1].split("\nNot read:")
     unread = set(re.findall(r"`(\w+)`", text[1].split("\n\n")[0]))
-    assert listed("Quantised models", 2) | unread == onnx_quantised._OPERATORS
-    assert unread == onnx_qoperator.REMEDIES.keys()
+    assert listed("Quantised models", 2) | unread == quantised._OPERATORS
+    assert unread == qoperator.REMEDIES.keys()
 
 
 def test_constants_of_the_page_are_the_importers() -> None:
     limits = PAGE.read_text().split("## Limits\n")[1]
-    for most in (onnx_images.MOST_ELEMENTS, onnx_values.MOST_PLACES, onnx_constants.MOST_ELEMENTS):
+    for most in (images.MOST_ELEMENTS, values.MOST_PLACES, constants.MOST_ELEMENTS):
         assert f"| {most:,} numbers |" in limits
 
 

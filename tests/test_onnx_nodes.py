@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from node_cases import cases, outcome
 
-from codesign.network.onnx_operators import OPERATORS, QUANTISED, RECOGNISED
+from codesign.network.onnx.operators import OPERATORS, QUANTISED, RECOGNISED
 
 UNTESTED = {QUANTISED, RECOGNISED}
 """Our own, between two passes of the import."""

@@ -28,8 +28,8 @@ from onnx.reference.op_run import OpRun
 from codesign.errors import InputError, UnsupportedOperator
 from codesign.network import onnx as files
 from codesign.network.network import Network
-from codesign.network.onnx_quantised import translate_quantised
-from codesign.network.onnx_quantised_factors import joining_factors, multipliers
+from codesign.network.onnx.quantised import translate_quantised
+from codesign.network.onnx.quantised_factors import joining_factors, multipliers
 from codesign.network.ops.table import Table
 
 QONNX = "qonnx.custom_op.general"

@@ -27,7 +27,7 @@ from codesign.network.layers import Layers, Style, square
 from codesign.network.model import reference
 from codesign.network.network import FloatNetwork, Network
 from codesign.network.onnx import load
-from codesign.network.onnx_floats import save_floats
+from codesign.network.onnx.float_export import save_floats
 from codesign.network.quantize import post_training
 from codesign.network.scales import Method
 from codesign.network.serialize import digest
