@@ -27,7 +27,7 @@ class InputError(CodesignError):
         self.place = place
         self.problem = problem
         self.remedy = remedy
-        super().__init__(_printable(f"{place}: {problem}" + (f"; {remedy}" if remedy else "")))
+        super().__init__(printable(f"{place}: {problem}" + (f"; {remedy}" if remedy else "")))
 
 
 class UnsupportedOperator(InputError):
@@ -77,6 +77,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return "known: " + (", ".join(names) if names else "none")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return a text with every character that cannot be printed as its escape sequence."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

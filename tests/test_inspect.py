@@ -81,6 +81,16 @@ def test_a_reference_network_is_shown_layer_by_layer() -> None:
     assert lines[0].split()[1] == "operator"  # nothing came from ONNX
 
 
+def test_a_name_of_two_lines_breaks_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "odd.onnx"
+    write_model(
+        path, (1, 1, 8, 8), helper.make_node("Relu", ["x"], ["y"], name="two\nlines\x1b[1m")
+    )
+    text = invoke("inspect", path).stdout
+    assert "two\\nlines\\x1b[1m" in text
+    assert "\x1b" not in text
+
+
 def test_totals_are_those_of_the_graph() -> None:
     network = reference("resnet8").network()
     found = inspected(network, {})

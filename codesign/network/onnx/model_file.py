@@ -17,7 +17,7 @@ from google.protobuf.message import (  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import checker, defs, external_data_helper, helper, inliner, numpy_helper
 
-from codesign.errors import InputError
+from codesign.errors import InputError, printable
 
 STANDARD_DOMAINS = ("", "ai.onnx")
 
@@ -139,8 +139,8 @@ def array(tensor: onnx.TensorProto) -> NDArray[Any]:
 
 
 def label(node: onnx.NodeProto) -> str:
-    """Return what to call a node: its name, or the tensor it makes."""
-    return node.name or (node.output[0] if node.output else node.op_type)
+    """Return what to call a node, on one line: its name, or the tensor it makes."""
+    return printable(node.name or (node.output[0] if node.output else node.op_type))
 
 
 def first_line(error: Exception) -> str:
