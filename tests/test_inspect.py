@@ -84,7 +84,7 @@ def test_a_reference_network_is_shown_layer_by_layer() -> None:
 def test_a_name_of_two_lines_breaks_no_table(tmp_path: Path) -> None:
     path = tmp_path / "odd.onnx"
     write_model(
-        path, (1, 1, 8, 8), helper.make_node("Relu", ["x"], ["y"], name="two\nlines\x1b[1m")
+        path, (1, 4, 6, 6), helper.make_node("Conv", ["x", "w"], ["y"], name="two\nlines\x1b[1m")
     )
     text = invoke("inspect", path).stdout
     assert "two\\nlines\\x1b[1m" in text
