@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +116,7 @@ class Pipeline:
         # those who are through with this image get stuck in a later one, or finish
         for runner in self._runners.values():
             if runner not in stuck:
-                running[runner] = chain.from_iterable(runner.image() for _ in range(images - 1))
+                running[runner] = runner.images(images - 1)
         stuck = _advance(running)
         raise Deadlock("; ".join(f"{r.name} waits for {t.awaited}" for r, t in stuck.items()))
 
@@ -287,6 +286,11 @@ class _Runner:
                 give(start + delay)
             starts.append(start)
         self.history.append(np.array(starts, np.int64))
+
+    def images(self, count: int) -> Iterator[_Tokens]:
+        """Run several images in a row, likewise."""
+        for _ in range(count):
+            yield from self.image()
 
     def run_freely(self, channels: Mapping[str, _Channel]) -> None:
         """Run the next image of a process whose words are all known, and that never lacks room."""
