@@ -38,7 +38,8 @@ def check_counts(
 ) -> None:
     """Compare counted trips and multiplications with the declared ones."""
     declared = {"trips": int(structure.loop.trips)}
-    declared |= {group.name: int(group.count * group.uses) for group in structure.multipliers}
+    groups = structure.multipliers
+    declared |= {group.name: int(group.multiplications * group.uses) for group in groups}
     counted = {
         what: count // run.images
         for (name, what), count in ((key.split(), n) for key, n in outcome.counts.items())

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import random_design, random_graph
+from cases import random_design, random_graph, single
+from contract import whole_design
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,3 +145,13 @@ def test_several_groups_at_once_want_all_of_their_inputs() -> None:
     with pytest.raises(InputError, match="several groups at once without all of their inputs") as e:
         from_tree(data, graph, "design.yaml")
     assert "legal, the others kept: pe 2 below or simd 4 above" in str(e.value)
+
+
+def test_packing_that_a_board_cannot_multiply_is_refused() -> None:
+    source = Tensor((12,), 8, signed=False)
+    graph = single(Dense(12, 4, 8), source, 8, True, 1)
+    point = {"pe": 4, "simd": 6, "arithmetic": Arithmetic.PACKED_WIDE, "weight_storage": 0}
+    data = to_tree(whole_design(graph, {"node": point}), "zcu104")
+    assert from_tree(data, graph, "design.yaml").engines["node"].output_lanes == 4
+    with pytest.raises(InputError, match=r"engines.node.arithmetic: needs a factor of 27 bits.*25"):
+        from_tree(data | {"board": "pynq_z2", "clock_mhz": 100}, graph, "design.yaml")

@@ -72,7 +72,7 @@ def small_design(graph: Graph) -> Design:
             "positions": 1,
             "pe": 2,
             "simd": 1,
-            "arithmetic": Arithmetic.DSP,
+            "arithmetic": Arithmetic.PACKED,
             "weight_storage": Storage.LUTRAM,
             "line_storage": Storage.BRAM,
         },

@@ -91,7 +91,7 @@ def every_design(graph: Graph, board: Board) -> Iterator[dict[str, HardwareTempl
             [
                 e
                 for e in engines
-                if bool(e.legal())
+                if bool(e.legal() & e.suits(board.dsp_width[0]))
                 and (has_uram or getattr(e, "line_storage", Storage.LUTRAM) != Storage.URAM)
             ]
         )

@@ -7,6 +7,7 @@ its structure declares. Points whose C++ differs in pragmas alone run once.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from contract import at, check_declarations, check_run
 from codesign import load
 from codesign.cost import latency, resources
 from codesign.fit.options import template_of
-from codesign.hardware.structure import Structure
+from codesign.hardware.structure import Multipliers, Structure
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Graph, Node
 from codesign.network.network import Network, Parameters, finish
@@ -57,10 +58,17 @@ def test_cpp_of_every_point_computes_counts_and_schedules_as_declared(
     for number, (graph, network, images) in enumerate(cases(kind)):
         for run in hls.engines(graph, network, images, f"case{number}"):
             check_declarations(run)
-            distinct.setdefault(run.meaning, run)
+            # how products are packed is the matrix's business alone: some graphs show it
+            if number % 3 == 0 or not any(group.pairs for group in multipliers(run)):
+                distinct.setdefault(run.meaning, run)
     runs = list(distinct.values())
     for run, outcome in zip(runs, hls.execute(runs, tmp_path / "cpp"), strict=True):
         check_run(run, outcome)
+
+
+def multipliers(run: hls.Run) -> Iterator[Multipliers]:
+    for instance in run.instances:
+        yield from instance.process.structure().multipliers
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)

@@ -84,7 +84,7 @@ def multiplier_dsps(a_bits: int, b_bits: int) -> int:
     return min(-(-a // 24) * -(-b // 17), -(-a // 17) * -(-b // 24))
 
 
-def adder_luts(bits: int) -> int:
+def adder_luts(bits: Count) -> Count:
     """Return the look-up tables of an adder or comparator inside a datapath: one per bit.
 
     Source: reports (add and subtract in adder trees).

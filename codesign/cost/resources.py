@@ -143,12 +143,13 @@ def _memory(buffer: Buffer) -> Usage:
 
 
 def _multipliers(group: Multipliers) -> Usage:
-    in_dsp = np.equal(group.arithmetic, Arithmetic.DSP) * 1
-    in_fabric = 1 - in_dsp
+    in_fabric = np.equal(group.arithmetic, Arithmetic.LUT) * 1
     luts = operators.multiplier_luts(group.a_bits, group.b_bits)
     dsps = operators.multiplier_dsps(group.a_bits, group.b_bits)
+    # a multiplier that makes a pair of products is one slice, whatever the board
+    singles = group.count - 2 * group.pairs
     return {
-        "dsp": in_dsp * group.count * dsps,
+        "dsp": (1 - in_fabric) * singles * dsps + group.pairs,
         "lut": in_fabric * group.count * luts,
         "ff": in_fabric * group.count * (group.a_bits + group.b_bits),
     }

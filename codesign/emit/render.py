@@ -41,7 +41,7 @@ def storage_name(storage: Count) -> str:
 
 def arithmetic_name(arithmetic: Count) -> str:
     """Return the tools' name of a multiplier kind (`impl=` of BIND_OP)."""
-    return {Arithmetic.DSP: "dsp", Arithmetic.LUT: "fabric"}[Arithmetic(int(arithmetic))]
+    return "fabric" if Arithmetic(int(arithmetic)) is Arithmetic.LUT else "dsp"
 
 
 def render(template: str, names: Mapping[str, Any]) -> str:

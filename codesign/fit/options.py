@@ -24,6 +24,7 @@ from codesign.design import MIN_FIFO_DEPTH
 from codesign.errors import InputError
 from codesign.fit.dominance import pareto
 from codesign.hardware.board import RESOURCES
+from codesign.hardware.packing import WIDE_PORT
 from codesign.hardware.processes.fork import Fork
 from codesign.hardware.structure import Count, Structure
 from codesign.hardware.template import HardwareTemplate
@@ -67,15 +68,18 @@ class Options:
         return self.template.of(self.node, self.inputs, knobs)
 
 
-def layer_options(graph: Graph) -> list[Options]:
-    """Return the options of every layer, in the graph's order; equal layers are priced once."""
+def layer_options(graph: Graph, dsp_bits: int = WIDE_PORT) -> list[Options]:
+    """Return the options of every layer, in the graph's order; equal layers are priced once.
+
+    `dsp_bits` is the wider factor of the board's DSP slices.
+    """
     known: dict[object, Options] = {}
     found = []
     for node in graph:
         unnamed = (node.op, node.output, node.multiplier_bits, node.accumulator_bits)
         key = (*unnamed, graph.inputs(node), graph.takers(node.name))
         if key not in known:
-            known[key] = options(graph, node)
+            known[key] = options(graph, node, dsp_bits)
         found.append(replace(known[key], node=node))
     return found
 
@@ -99,12 +103,16 @@ def check_buildable(graph: Graph) -> None:
         raise InputError(graph.name, problem, remedy)
 
 
-def options(graph: Graph, node: Node) -> Options:
-    """Return the undominated engines of one layer, which a template can build."""
+def options(graph: Graph, node: Node, dsp_bits: int = WIDE_PORT) -> Options:
+    """Return the undominated engines of one layer, which a template can build.
+
+    `dsp_bits` is the wider factor of the board's DSP slices.
+    """
     inputs = graph.inputs(node)
     template = template_of(node, inputs)
     readers = graph.takers(node.name)
-    priced = [_priced(engine, points, readers) for points, engine in template.every(node, inputs)]
+    engines = template.every(node, inputs)
+    priced = [_priced(engine, points, readers, dsp_bits) for points, engine in engines]
     every = _joined(priced)
     widths = np.stack([every.input_lanes, every.output_lanes], axis=1)
     steps = [values for own in every.flows for values in (own.head, own.work, own.stages)]
@@ -142,7 +150,7 @@ class _Priced:
     flows: tuple[Flow, ...]
 
 
-def _priced(engine: HardwareTemplate, points: int, readers: int) -> _Priced:
+def _priced(engine: HardwareTemplate, points: int, readers: int, dsp_bits: int) -> _Priced:
     """Return an engine that stands for `points`, with the forks that `readers` need."""
     structures = [process.structure() for process in engine.processes()]
     cycles, costs = price(structures, points)
@@ -155,7 +163,7 @@ def _priced(engine: HardwareTemplate, points: int, readers: int) -> _Priced:
         input_lanes=row(engine.input_lanes, points),
         output_lanes=row(engine.output_lanes, points),
         silence=row(latency.longest_silence(structures[0].phases), points),
-        legal=row(engine.legal(), points),
+        legal=row(engine.legal() & engine.suits(dsp_bits), points),
         flows=tuple(_spread(flow(structure), points) for structure in structures),
     )
 

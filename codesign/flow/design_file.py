@@ -11,6 +11,8 @@ from codesign.design import MIN_FIFO_DEPTH, Design
 from codesign.errors import InputError, nearest
 from codesign.fit.options import template_of
 from codesign.hardware.board import Board
+from codesign.hardware.packing import WIDE_PORT
+from codesign.hardware.structure import Arithmetic
 from codesign.hardware.template import HardwareTemplate
 from codesign.load import Tree, build
 from codesign.network.graph import Graph, Node
@@ -65,6 +67,11 @@ def from_tree(data: Tree, graph: Graph, place: str) -> Design:
         node.name: _engine(graph, node, checked.engines.get(node.name, {}), place) for node in graph
     }
     board = Board.load(checked.board)
+    for name, engine in engines.items():
+        if not bool(engine.suits(board.dsp_width[0])):
+            problem = f"needs a factor of {WIDE_PORT} bits; {board.name} has {board.dsp_width[0]}"
+            remedy = f"legal there: {Arithmetic.PACKED.name.lower()}"
+            raise InputError(f"{place}: engines.{name}.arithmetic", problem, remedy)
     clock_hz = board.clock_hz(checked.clock_mhz, f"{place}: clock_mhz")
     for name, depth in checked.fifo_depths.items():
         if depth < MIN_FIFO_DEPTH:

@@ -50,10 +50,14 @@ class Role(IntEnum):
 
 
 class Arithmetic(IntEnum):
-    """What a multiplier is built of."""
+    """What makes products; `hardware/packing.py` says how one slice makes two."""
 
     LUT = 0
     DSP = 1
+    PACKED = 2
+    """two products per DSP slice, in the 25 x 18 bits that every slice multiplies"""
+    PACKED_WIDE = 3
+    """the same in 27 x 18 bits, which UltraScale has: more products are added in the slice"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,11 @@ class Buffer:
 
 @dataclass(frozen=True, slots=True)
 class Multipliers:
-    """`count` multipliers of `a_bits` x `b_bits`, busy in `uses` cycles of one image."""
+    """`count` products of `a_bits` x `b_bits` a cycle, in `uses` cycles of one image.
+
+    `pairs` multipliers make two of them each, which share the factor of `a_bits`; every other
+    product has a multiplier of its own.
+    """
 
     name: str
     count: Count
@@ -124,6 +132,12 @@ class Multipliers:
     b_bits: int
     uses: Count
     arithmetic: Count = Arithmetic.DSP
+    pairs: Count = 0
+
+    @property
+    def multiplications(self) -> Count:
+        """Multipliers, each of which multiplies once in each of the `uses` cycles."""
+        return self.count - self.pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +145,7 @@ class Adders:
     """`count` two-input adders (or comparators) of `bits`, busy in `uses` cycles of one image."""
 
     count: Count
-    bits: int
+    bits: Count
     uses: Count
 
 

@@ -14,8 +14,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign.hardware.packing import WIDE_PORT
 from codesign.hardware.process import Process
-from codesign.hardware.structure import MAX_WORD_BITS, Count, Role
+from codesign.hardware.structure import MAX_WORD_BITS, Arithmetic, Count, Role
 from codesign.network.graph import Node
 from codesign.network.op import Op
 from codesign.network.tensor import Tensor
@@ -102,4 +103,13 @@ class HardwareTemplate(ABC):
                     good = good & (narrow | np.asarray(buffer.is_split))
             for group in structure.multipliers:
                 good = good & np.asarray(group.count <= MAX_UNROLL)
+        return good
+
+    def suits(self, dsp_bits: int) -> NDArray[np.bool_]:
+        """Return, per point, whether DSP slices of factors up to `dsp_bits` hold its products."""
+        good: NDArray[np.bool_] = np.array(True)
+        if dsp_bits < WIDE_PORT:
+            for process in self.processes():
+                for group in process.structure().multipliers:
+                    good = good & np.not_equal(group.arithmetic, Arithmetic.PACKED_WIDE)
         return good

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.packing import Packing, is_packed
 from codesign.hardware.process import Process
 from codesign.hardware.requantise import Requantiser
 from codesign.hardware.structure import (
@@ -19,6 +20,7 @@ from codesign.hardware.structure import (
     Storage,
     Stream,
     Structure,
+    ceil_div,
     ceil_log2,
 )
 from codesign.network.tensor import Tensor
@@ -29,6 +31,8 @@ class Matrix(Process):
     """Multiply each of `pixels` vectors by one matrix: `pe` outputs, `simd` inputs a cycle.
 
     The vector is consumed while the first `pe` outputs are computed, and kept for the others.
+    Where products are packed, outputs that lie side by side share a multiplier; of an odd number
+    of them the last has multipliers of its own.
 
     Source: Umuroglu et al., FINN, FPGA 2017, section 4.2 (matrix-vector-threshold unit).
     """
@@ -57,7 +61,7 @@ class Matrix(Process):
         sum_bits = self.requantiser.sum_bits
         output = self.requantiser.output
         element = self.element
-        product_bits = element.bits + self.weight_bits
+        packing = Packing.of(self.arithmetic, element, self.weight_bits)
         return Structure(
             reads=(
                 Stream("vectors", self.simd, element.bits, element.signed, self.pixels * steps),
@@ -108,13 +112,35 @@ class Matrix(Process):
                     self.weight_bits,
                     results * steps,
                     self.arithmetic,
+                    self._pairs * self.simd,
                 ),
                 *self.requantiser.multipliers(self.pe, results),
             ),
             adders=(
-                Adders(self.pe * (self.simd - 1), product_bits + 2, results * steps),
-                Adders(self.pe, sum_bits, results * steps),
+                *self._adders(packing, results * steps),
                 *self.requantiser.adders(self.pe, results),
             ),
-            facts={"requantiser": self.requantiser},
+            facts={"requantiser": self.requantiser, "packing": packing},
+        )
+
+    @property
+    def _pairs(self) -> Count:
+        """Pairs of outputs that share their multipliers."""
+        return self.pe // 2 * is_packed(self.arithmetic)
+
+    def _adders(self, packing: Packing, uses: Count) -> tuple[Adders, ...]:
+        """Return what adds products up, separates packed sums, and adds to the running sums.
+
+        To separate costs one adder: the upper sum takes the sign of the lower one as a carry.
+        What lies upon each other in a packed factor is charged as an adder of its upper part,
+        though the slice has one before its multiplier.
+        """
+        width = self.element.bits + self.weight_bits + 2
+        pairs, simd = self._pairs, self.simd
+        groups = ceil_div(simd, packing.terms)
+        return (
+            Adders((self.pe - 2 * pairs) * (simd - 1) + pairs * (3 * groups - 2), width, uses),
+            Adders(pairs * simd, self.weight_bits + 1, uses),
+            Adders(pairs * (simd - groups), width + packing.shift, uses),
+            Adders(self.pe, self.requantiser.sum_bits, uses),
         )

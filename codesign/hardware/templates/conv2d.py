@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.packing import arithmetics
 from codesign.hardware.patches import patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.matrix import Matrix
 from codesign.hardware.requantise import Requantiser
-from codesign.hardware.structure import Arithmetic, Count, Storage
+from codesign.hardware.structure import Count, Storage
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.conv2d import Conv2d
@@ -44,13 +45,14 @@ class StreamingConv2d(HardwareTemplate):
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
         """Fold outputs over `pe`, channels over `simd` and the kernel over `positions`."""
         op = _op(node)
+        made_of = arithmetics(op.inputs * op.window.positions, op.outputs, inputs[0], op.bits)
         lines = (Storage.LUTRAM,) if op.window.is_point else tuple(Storage)
         return Space(
             (
                 Choice("positions", divisors(op.window.positions)),
                 Choice("pe", divisors(op.outputs)),
                 Choice("simd", divisors(op.inputs)),
-                Choice("arithmetic", tuple(Arithmetic)),
+                Choice("arithmetic", made_of),
                 Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
                 Choice("line_storage", lines),
             )

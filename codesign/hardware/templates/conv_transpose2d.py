@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.packing import UNPACKED
 from codesign.hardware.patches import patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.grouped import Grouped
 from codesign.hardware.processes.interleave import Interleave
 from codesign.hardware.processes.matrix import Matrix
 from codesign.hardware.requantise import Requantiser
-from codesign.hardware.structure import Arithmetic, Count, Storage
+from codesign.hardware.structure import Count, Storage
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.conv_transpose2d import ConvTranspose2d
@@ -53,7 +54,7 @@ class StreamingConvTranspose2d(HardwareTemplate):
                 Choice("positions", divisors(window.positions) if op.groups == 1 else (1,)),
                 Choice("pe", divisors(op.outputs // op.groups)),
                 Choice("simd", divisors(op.inputs // op.groups)),
-                Choice("arithmetic", tuple(Arithmetic)),
+                Choice("arithmetic", UNPACKED),
                 Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
                 Choice("line_storage", (Storage.LUTRAM,) if window.is_point else tuple(Storage)),
                 Choice("band_storage", (Storage.LUTRAM, Storage.BRAM)[: 1 + reorders]),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.packing import arithmetics
 from codesign.hardware.process import Process
 from codesign.hardware.processes.matrix import Matrix
 from codesign.hardware.requantise import Requantiser
-from codesign.hardware.structure import Arithmetic, Count, Storage
+from codesign.hardware.structure import Count, Storage
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.dense import Dense
@@ -35,11 +36,12 @@ class StreamingDense(HardwareTemplate):
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
         """Fold outputs over `pe` and inputs over `simd`."""
         op = _op(node)
+        made_of = arithmetics(op.inputs, op.outputs, inputs[0], op.bits)
         return Space(
             (
                 Choice("pe", divisors(op.outputs)),
                 Choice("simd", divisors(op.inputs)),
-                Choice("arithmetic", tuple(Arithmetic)),
+                Choice("arithmetic", made_of),
                 Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
             )
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.packing import UNPACKED
 from codesign.hardware.patches import patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.depthwise import Depthwise
 from codesign.hardware.requantise import Requantiser
-from codesign.hardware.structure import Arithmetic, Count, Storage
+from codesign.hardware.structure import Count, Storage
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.conv2d import Conv2d
@@ -50,7 +51,7 @@ class StreamingDepthwise2d(HardwareTemplate):
             (
                 Choice("positions", divisors(op.window.positions)),
                 Choice("pe", divisors(op.inputs)),
-                Choice("arithmetic", tuple(Arithmetic)),
+                Choice("arithmetic", UNPACKED),
                 Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
                 Choice("line_storage", lines),
             )

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign.hardware.packing import UNPACKED
 from codesign.hardware.patches import patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.grouped import Grouped
 from codesign.hardware.requantise import Requantiser
-from codesign.hardware.structure import Arithmetic, Count, Storage
+from codesign.hardware.structure import Count, Storage
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.conv2d import Conv2d
@@ -54,7 +55,7 @@ class StreamingGrouped2d(HardwareTemplate):
             (
                 Choice("pe", (*divisors(own), *several)),
                 Choice("simd", divisors(op.inputs // op.groups)),
-                Choice("arithmetic", tuple(Arithmetic)),
+                Choice("arithmetic", UNPACKED),
                 Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
                 Choice("line_storage", lines),
             )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.packing import UNPACKED
 from codesign.hardware.process import Process
 from codesign.hardware.processes.weigh import Weigh
 from codesign.hardware.requantise import Requantiser
-from codesign.hardware.structure import Arithmetic, Count
+from codesign.hardware.structure import Count
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.multiply import Multiply
@@ -29,9 +30,7 @@ class StreamingMultiply(HardwareTemplate):
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
         """Fold channels over `pe`."""
-        return Space(
-            (Choice("pe", divisors(inputs[0].channels)), Choice("arithmetic", tuple(Arithmetic)))
-        )
+        return Space((Choice("pe", divisors(inputs[0].channels)), Choice("arithmetic", UNPACKED)))
 
     def processes(self) -> tuple[Process, ...]:
         """Return the one process."""

@@ -37,20 +37,32 @@ product:
                 } else {
                     inputs = vector[step];
                 }
+                for (int q = 0; q < 1; ++q) {
+#pragma HLS UNROLL
+                    Int<18> lower = step == 0 ? bias[fold][2 * q] : sums[2 * q];
+                    Int<18> upper = step == 0 ? bias[fold][2 * q + 1] : sums[2 * q + 1];
+                    Int<40> both = 0;
+                    for (int s = 0; s < 1; ++s) {
+#pragma HLS UNROLL
+                        const Int<25> pair = weights[address][(2 * q + 1) * 1 + s] * (1 << 20) + weights[address][2 * q * 1 + s];
+                        const Int<33> terms = inputs.lane[s] * pair;
+#pragma HLS BIND_OP variable=terms op=mul impl=dsp
+                        COUNT_MULTIPLICATION(products);
+                        both += terms;
+                        if (s % 257 == 256 || s == 0) {
+                            lower += int64_t(uint64_t(both) << 44) >> 44;
+                            upper += (both >> 20) + ((both >> 19) & 1);
+                            both = 0;
+                        }
+                    }
+                    sums[2 * q] = lower;
+                    sums[2 * q + 1] = upper;
+                }
                 Word<UInt<4>, 2> outputs;
                 for (int p = 0; p < 2; ++p) {
 #pragma HLS UNROLL
-                    Int<18> sum = step == 0 ? bias[fold][p] : sums[p];
-                    for (int s = 0; s < 1; ++s) {
-#pragma HLS UNROLL
-                        const Int<12> term = inputs.lane[s] * weights[address][p * 1 + s];
-#pragma HLS BIND_OP variable=term op=mul impl=dsp
-                        COUNT_MULTIPLICATION(products);
-                        sum += term;
-                    }
-                    sums[p] = sum;
                     if (step == 17) {
-                        const Int<27> scaled = sum * multiplier[fold][p];
+                        const Int<27> scaled = sums[p] * multiplier[fold][p];
 #pragma HLS BIND_OP variable=scaled op=mul impl=dsp
                         COUNT_MULTIPLICATION(scaling);
                         outputs.lane[p] = clip<UInt<4>, 0, 15>(round_half_even<16>(scaled));

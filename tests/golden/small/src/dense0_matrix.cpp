@@ -32,7 +32,6 @@ product:
                 } else {
                     inputs = vector[step];
                 }
-                Word<Int<20>, 1> outputs;
                 for (int p = 0; p < 1; ++p) {
 #pragma HLS UNROLL
                     Int<14> sum = step == 0 ? bias[fold][p] : sums[p];
@@ -44,7 +43,11 @@ product:
                         sum += term;
                     }
                     sums[p] = sum;
-                    outputs.lane[p] = sum;
+                }
+                Word<Int<20>, 1> outputs;
+                for (int p = 0; p < 1; ++p) {
+#pragma HLS UNROLL
+                    outputs.lane[p] = sums[p];
                 }
                 if (step == 1) {
                     results.write(outputs);
