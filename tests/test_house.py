@@ -25,7 +25,6 @@ KNOWS = {
     "jinja2": ("emit.", "report."),
     "onnx": ("network.onnx",),
     "onnxruntime": ("validate.",),
-    "onnxslim": ("network.onnx",),
     "optuna": ("search.genetic", "search.strategies."),
     "plotly": ("report.",),
     "pydantic": ("load.",),
