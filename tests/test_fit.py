@@ -2,185 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pytest
+from brute_force import BOARDS, CLOCK_HZ, Brute, needed, slowest, small_problems
 from cases import signed, unsigned
 
-from codesign.cost import latency
-from codesign.cost.estimate import estimate
-from codesign.cost.timing import Timing
-from codesign.design import Design
 from codesign.errors import InputError
 from codesign.fit.dataflow import Fit, fit
-from codesign.fit.depths import held_elements, input_depth
-from codesign.fit.options import template_of, unbuildable
+from codesign.fit.options import unbuildable
 from codesign.hardware.board import RESOURCES, Board, Ceilings
-from codesign.hardware.structure import Storage
-from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import INPUT, Graph, Node
-from codesign.network.op import Op
 from codesign.network.ops.add import Add
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.ops.conv_transpose2d import ConvTranspose2d
 from codesign.network.ops.dense import Dense
 from codesign.network.ops.pool2d import Pool2d
-from codesign.network.tensor import Tensor
 from codesign.network.windows import Window
 
-CLOCK_HZ = 200e6
-NETWORKS = 100
-MOST_DESIGNS = 256
-BOARDS = ("zcu104", "pynq_z2")
-UNTIMED = Timing((10**6, 10**6), {})
-"""A run that says nothing, so that `estimate` need not make one for every design."""
+NETWORKS = 60
+"""`python -m benchmarks.fit_exact` takes 500, and every objective."""
 
-
-def tiny_graph(random: np.random.Generator) -> Graph:
-    """Return one to three layers of few channels; an addition needs a convolution before it."""
-
-    def number(low: int, high: int) -> int:
-        return int(random.integers(low, high + 1))
-
-    source = Tensor((number(1, 3), number(2, 4), number(2, 4)), number(2, 8), signed=False)
-    nodes: list[Node] = []
-    name, tensor = INPUT, source
-
-    def append(kind: str, op: Op, inputs: tuple[str, ...], bits: int) -> None:
-        nonlocal name, tensor
-        shape = op.output_shape([tensor.shape] * len(inputs))
-        tensor = Tensor(shape, bits, signed=False)
-        name = f"{kind}{len(nodes)}"
-        nodes.append(Node(name, op, inputs, tensor, int(random.choice([1, 8]))))
-
-    for _ in range(number(0, 2)):
-        kind = random.choice(["conv", "point", "pool", "add"])
-        if kind in {"conv", "point"}:
-            side = 1 if kind == "point" else 2
-            window = Window((side, side))
-            op = Conv2d(tensor.channels, number(1, 3), window, number(2, 8))
-            append("conv", op, (name,), number(2, 8))
-        elif kind == "pool":
-            append("pool", Pool2d("average", Window((2, 2), (2, 2))), (name,), number(2, 8))
-        else:
-            before, wanted = name, tensor
-            op = Conv2d(tensor.channels, tensor.channels, Window((1, 1)), number(2, 8))
-            append("conv", op, (before,), wanted.bits)
-            append("add", Add(3), (before, name), number(2, 8))
-        if min(tensor.shape[1:]) < 2:
-            break
-    op = Dense(tensor.elements, number(1, 3), number(2, 8))
-    nodes.append(Node("dense", op, (name,), signed(op.outputs, bits=32), 0))
-    return Graph("tiny", source, tuple(nodes))
-
-
-def every_design(graph: Graph, board: Board) -> Iterator[dict[str, HardwareTemplate]]:
-    """Yield the engines of every design, legal ones only."""
-    spaces = []
-    for node in graph:
-        inputs = graph.inputs(node)
-        template = template_of(node, inputs)
-        space = template.space(node, inputs)
-        engines = [template.of(node, inputs, space.at(n)) for n in range(space.size)]
-        # a knob that only moves a memory to URAM changes nothing where there is none
-        has_uram = board.resources.uram > 0
-        spaces.append(
-            [
-                e
-                for e in engines
-                if bool(e.legal() & e.suits(board.dsp_width[0]))
-                and (has_uram or getattr(e, "line_storage", Storage.LUTRAM) != Storage.URAM)
-            ]
-        )
-    names = [node.name for node in graph]
-    for engines in product(*spaces):
-        yield dict(zip(names, engines, strict=True))
-
-
-def count_designs(graph: Graph) -> int:
-    sizes = [template_of(n, graph.inputs(n)).space(n, graph.inputs(n)).size for n in graph]
-    return int(np.prod(sizes))
-
-
-class Brute:
-    """Every design of one graph on one board, priced whole when its price is asked for."""
-
-    def __init__(self, graph: Graph, board: Board) -> None:
-        self.board = board
-        self.designs = [
-            Design(graph, board, CLOCK_HZ, engines) for engines in every_design(graph, board)
-        ]
-        self.slowest = np.array([slowest(design) for design in self.designs])
-        self.intervals = sorted(set(self.slowest.tolist()))
-        self.held = held_elements(graph)
-        totals = np.array([getattr(board.resources, name) for name in RESOURCES], float)
-        self.weights = np.where(totals > 0, 1 / np.maximum(totals, 1), 0.0)
-        self.known: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}
-
-    def needed(self, number: int, target: int) -> np.ndarray:
-        """Return what a design needs with the FIFO depths that an interval asks for."""
-        design = self.designs[number]
-        depths = {}
-        for node in design.graph:
-            engine = design.engines[node.name]
-            silence = latency.longest_silence(engine.processes()[0].structure().phases)
-            for port, tensor in enumerate(design.graph.inputs(node)):
-                label = f"{node.name}_in{port}" if len(node.inputs) > 1 else f"{node.name}_in"
-                held = self.held[node.name][port]
-                depths[label] = int(input_depth(tensor.elements, engine.input_lanes, silence, target, held))
-        key = (number, tuple(depths.values()))
-        if key not in self.known:
-            self.known[key] = needed(replace(design, depths=depths))
-        return self.known[key]
-
-    def fitting(self, target: int, budget: np.ndarray) -> list[float]:
-        """Return the objectives of the designs that keep an interval and a budget."""
-        every = (self.needed(int(n), target) for n in np.flatnonzero(self.slowest <= target))
-        return [self.objective(own, budget) for own in every if np.all(own <= budget + 1e-6)]
-
-    def objective(self, own: np.ndarray, budget: np.ndarray) -> float:
-        """Shares of the board; what is beyond half of the budget counts ten times."""
-        return float(own @ self.weights + 9 * (np.maximum(own - budget / 2, 0) @ self.weights))
-
-
-def slowest(design: Design) -> int:
-    """Return the cycles of the slowest process."""
-    return max(int(latency.process_interval(i.process.structure())) for i in design.instances)
-
-
-def needed(design: Design) -> np.ndarray:
-    """Return what a design needs of the board, `[resources]`."""
-    price = estimate(design, UNTIMED)
-    return np.array([price.resources[name].value for name in RESOURCES])
-
-
-def small_problems() -> Iterator[tuple[int, Graph, Board]]:
-    """Yield networks that brute force can take."""
-    seed = found = 0
-    while found < NETWORKS:
-        graph = tiny_graph(np.random.default_rng(seed))
-        if count_designs(graph) <= MOST_DESIGNS:
-            yield seed, graph, Board.load(BOARDS[found % len(BOARDS)])
-            found += 1
-        seed += 1
-
-
-PROBLEMS = tuple(small_problems())
-
-
-def budgets(brute: Brute, random: np.random.Generator) -> Iterator[dict[str, int]]:
-    """Yield budgets that bind: the needs of some design, with more or less of some resources."""
-    last = brute.intervals[-1]
-    for share in (1.0, 1.2, 0.98):
-        some = brute.needed(int(random.integers(len(brute.designs))), last)
-        scales = np.where(random.random(len(RESOURCES)) < 0.5, share, 1.5)
-        yield {
-            name: min(int(np.ceil(amount)), brute.board.budget[name])
-            for name, amount in zip(RESOURCES, some * scales, strict=True)
-        }
+PROBLEMS = tuple(small_problems(NETWORKS))
 
 
 @pytest.mark.parametrize("part", range(10))
@@ -188,22 +33,18 @@ def test_fit_equals_brute_force(part: int) -> None:
     for seed, graph, board in PROBLEMS[part::10]:
         brute = Brute(graph, board)
         random = np.random.default_rng(seed)
-        for budget in budgets(brute, random):
+        for budget in brute.budgets(random):
             check_interval(brute, graph, budget)
             check_resources(brute, graph, budget, int(random.choice(brute.intervals)))
 
 
-def amounts_of(brute: Brute, budget: Mapping[str, int]) -> np.ndarray:
-    return np.array([{**brute.board.budget, **budget}[name] for name in RESOURCES], float)
-
-
 def check_interval(brute: Brute, graph: Graph, budget: Mapping[str, int]) -> None:
     """The shortest interval, and of the designs that keep it the cheapest."""
-    amounts = amounts_of(brute, budget)
+    amounts = brute.amounts(budget)
     answer = fit(graph, brute.board, CLOCK_HZ, budget=budget)
     assert answer.bound <= brute.intervals[0]
     for target in brute.intervals:
-        costs = brute.fitting(target, amounts)
+        costs = [brute.cost(n, target, amounts) for n in brute.fitting(target, amounts)]
         if costs:
             assert answer.feasible
             assert answer.interval == target
@@ -215,9 +56,9 @@ def check_interval(brute: Brute, graph: Graph, budget: Mapping[str, int]) -> Non
 
 def check_resources(brute: Brute, graph: Graph, budget: Mapping[str, int], longest: int) -> None:
     """The cheapest design that keeps an interval."""
-    amounts = amounts_of(brute, budget)
+    amounts = brute.amounts(budget)
     answer = fit(graph, brute.board, CLOCK_HZ, "resources", longest, budget)
-    costs = brute.fitting(longest, amounts)
+    costs = [brute.cost(n, longest, amounts) for n in brute.fitting(longest, amounts)]
     assert answer.feasible == bool(costs)
     if costs:
         assert answer.interval <= longest

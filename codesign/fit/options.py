@@ -129,7 +129,7 @@ def options(graph: Graph, node: Node, dsp_bits: int = WIDE_PORT) -> Options:
         cycles=every.cycles[kept],
         costs=every.costs[kept],
         energy_j=every.energy_j[kept],
-        flows=tuple(_picked(own, kept) for own in every.flows),
+        flows=tuple(_picked(own, legal, kept) for own in every.flows),
         input_lanes=every.input_lanes[kept],
         output_lanes=every.output_lanes[kept],
         silence=every.silence[kept],
@@ -208,9 +208,10 @@ def _spread(own: Flow, points: int) -> Flow:
     return Flow(lags, fulls, *(row(v, points) for v in (own.head, own.work, own.stages)))
 
 
-def _picked(own: Flow, kept: NDArray[np.int64]) -> Flow:
-    """Return a flow for some of the points."""
-    lags, fulls = (tuple(share[kept] for share in shares) for shares in (own.lags, own.fulls))
+def _picked(own: Flow, legal: NDArray[np.int64], kept: NDArray[np.int64]) -> Flow:
+    """Return a flow for some of the points; its shares are those of what waits least of all."""
+    lags = tuple(lag[legal].min(keepdims=True) for lag in own.lags)
+    fulls = tuple(full[legal].max(keepdims=True) for full in own.fulls)
     return Flow(lags, fulls, *(np.asarray(v)[kept] for v in (own.head, own.work, own.stages)))
 
 

@@ -150,6 +150,7 @@ class Solver:
                     high = fits[0]
                     break
                 low = middle + 1
+        self.verdict(among[high])  # its witness is asked for
         bound = high if open_from is None else min(open_from, high)
         return among[high], among[bound]
 
