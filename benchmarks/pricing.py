@@ -2,18 +2,20 @@
 
     python benchmarks/pricing.py
 
-One layer of 720 channels has 10,800 engines, all priced in one call. CPU time of one core.
+All engines of one layer of 720 channels, in a call for each number of positions per cycle. CPU time
+of one core.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from codesign.fit.options import price
-from codesign.hardware.structure import Count
+from codesign.hardware.structure import Structure
 from codesign.hardware.templates.conv2d import StreamingConv2d
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.ops.conv2d import Conv2d
@@ -43,22 +45,24 @@ def layer(multiplier_bits: int) -> tuple[Node, Tensor]:
 
 
 def space(multiplier_bits: int) -> tuple[int, Callable[[], object]]:
-    """Return the points of the layer's whole space, and a call that prices them."""
+    """Return the points of the layer's whole space, and what prices them, kind by kind."""
     node, maps = layer(multiplier_bits)
-    template = StreamingConv2d
-    every = template.space(node, (maps,))
-    knobs: dict[str, Count] = dict(every.grid())
-    return every.size, lambda: price(template.of(node, (maps,), knobs).processes(), every.size)
+    every = list(StreamingConv2d.every(node, (maps,)))
+    points = sum(own for own, _ in every)
+    return points, lambda: [price(structures(engine), own) for own, engine in every]
 
 
 def single() -> Callable[[], object]:
     """Return a call that prices one engine given as integers."""
     node, maps = layer(1)
     template = StreamingConv2d
-    knobs: dict[str, Count] = {
-        k: int(v[0]) for k, v in template.space(node, (maps,)).grid().items()
-    }
-    return lambda: price(template.of(node, (maps,), knobs).processes(), 1)
+    knobs: dict[str, Any] = template.space(node, (maps,)).at(0)
+    return lambda: price(structures(template.of(node, (maps,), knobs)), 1)
+
+
+def structures(engine: StreamingConv2d) -> list[Structure]:
+    """Return what the processes of an engine are made of."""
+    return [process.structure() for process in engine.processes()]
 
 
 def rate(points: int, call: Callable[[], object], calls: int = 0) -> float:
