@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import hls
 import numpy as np
@@ -36,6 +38,15 @@ class Case:
     def files(self) -> Files:
         """The project, its processes in one file."""
         return hls.joined(project(self.design, self.network, self.images, layer_images=IMAGES))
+
+    def difference(self, folder: Path) -> str:
+        """Emit, compile and run the C simulation; return what differs, "" for nothing."""
+        done = hls.csim(hls.write_project(self.files, folder))
+        layers = re.findall(r"^layer (\w+): \d+ images equal$", done.stdout, re.MULTILINE)
+        every = [node.name for node in self.network.graph]
+        if done.returncode == 0 and done.stdout.endswith("PASS\n") and layers == every:
+            return ""
+        return f"{layers} are equal of {every}\n{done.stdout}{done.stderr}"
 
 
 def any_operators(seed: int) -> Case:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codesign.design import RECEIVE, Design, Instance
+from codesign.design import RECEIVE, Design, Fifo, Instance
 from codesign.emit.render import layout, render, source
 from codesign.emit.weights import constant_tables, golden_text, initialiser
 from codesign.hardware.fifo import is_shift_register
@@ -148,15 +148,23 @@ class _Port:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A process function: its ports by their own names, what it is called with, its clock."""
+    """A process function: its ports by their own names, its streams, its clock, what it does."""
 
     name: str
     ports: tuple[_Port, ...]
-    arguments: tuple[str, ...]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
     ii: int
     stages: int
     gap: int
     """Cycles from the last iteration of a frame to the first one of the next."""
+    counts: Mapping[str, int]
+    """Loop trips, multiplications by group and words by stream, of one frame."""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What it is called with."""
+        return (*self.reads, *self.writes)
 
 
 def _call(instance: Instance) -> _Call:
@@ -165,9 +173,23 @@ def _call(instance: Instance) -> _Call:
     ports = [_Port(stream, stream.name, instance.name == RECEIVE) for stream in structure.reads] + [
         _Port(stream, stream.name, is_send) for stream in structure.writes
     ]
-    arguments, loop = (*instance.reads, *instance.writes), structure.loop
+    loop = structure.loop
     clock = (loop.ii, int(loop.stages), int(loop.gap))
-    return _Call(instance.name, tuple(ports), arguments, *clock)
+    return _Call(
+        instance.name, tuple(ports), instance.reads, instance.writes, *clock, _counts(instance)
+    )
+
+
+def _counts(instance: Instance) -> dict[str, int]:
+    """Return what a process does in one frame: trips, multiplications by group, words by stream."""
+    structure = instance.process.structure()
+    counts = {"trips": structure.loop.trips}
+    counts |= {group.name: group.multiplications * group.uses for group in structure.multipliers}
+    for name, stream in zip(instance.reads, structure.reads, strict=True):
+        counts[f"words from {name}"] = stream.words
+    for name, stream in zip(instance.writes, structure.writes, strict=True):
+        counts[f"words to {name}"] = stream.words
+    return {what: int(count) for what, count in counts.items()}
 
 
 def _names(design: Design, network: Network, images: int, layer_images: int) -> dict[str, Any]:
@@ -183,10 +205,7 @@ def _names(design: Design, network: Network, images: int, layer_images: int) -> 
         "clock_mhz": design.clock_hz / 1e6,
         "period_ns": f"{1e9 / design.clock_hz:.3f}",
         "processes": [_call(instance) for instance in design.instances],
-        "fifos": [
-            {"name": f.name, "stream": f.stream, "depth": f.depth, "impl": _impl(f.depth, f.stream)}
-            for f in design.fifos
-        ],
+        "fifos": [_fifo(fifo) for fifo in design.fifos],
         "layers": [_layer(design, node) for node in graph],
         "tensors": _tensors(design, images, layer_images),
         "layer_images": layer_images,
@@ -224,9 +243,16 @@ def _output(design: Design, name: str, port: str) -> dict[str, Any]:
     } | _extents(tensor)
 
 
-def _impl(depth: int, stream: Stream) -> str:
-    shift = bool(is_shift_register(depth, int(stream.lanes) * stream.bits))
-    return "srl" if shift else "bram"
+def _fifo(fifo: Fifo) -> dict[str, Any]:
+    shift = bool(is_shift_register(fifo.depth, int(fifo.stream.lanes) * fifo.stream.bits))
+    return {
+        "name": fifo.name,
+        "source": fifo.source,
+        "sink": fifo.sink,
+        "stream": fifo.stream,
+        "depth": fifo.depth,
+        "impl": "srl" if shift else "bram",
+    }
 
 
 def _layer(design: Design, node: Node) -> dict[str, Any]:
@@ -237,7 +263,7 @@ def _layer(design: Design, node: Node) -> dict[str, Any]:
     reads = instances[0].process.structure().reads
     calls = [_call(instance) for instance in instances]
     final = calls[-1]
-    alone = replace(final, arguments=(*instances[-1].reads, "results"))
+    alone = replace(final, writes=("results",))
     return {
         "name": node.name,
         "inputs": [

@@ -27,6 +27,9 @@ class Measurement:
     """When each image's last output has left [cycles], if the tool has clocks."""
     occupancy: Mapping[str, int] = field(default_factory=dict)
     """Most words that each FIFO held, if the tool has FIFOs."""
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """What each process did per image, if the tool counts: loop trips, multiplications by group,
+    words by stream."""
 
     @property
     def latency(self) -> int:

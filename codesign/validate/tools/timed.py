@@ -12,6 +12,7 @@ from codesign.validate.measurement import Measurement
 from codesign.validate.tool import Tool, gxx_version, make
 
 _END = re.compile(r"^image ends at (\d+)$", re.MULTILINE)
+_COUNT = re.compile(r"^count (\w+) (\d+) (.+)$", re.MULTILINE)
 _FIFO = re.compile(r"^fifo (\w+) holds (\d+) of \d+$", re.MULTILINE)
 
 
@@ -21,7 +22,8 @@ class Timed(Tool):
 
     Every process is the emitted function; its `ii` and pipeline depth are those that it claims.
     What comes out are the answers, when each image leaves, what each FIFO held, and the name of
-    the stream at which a design stands still.
+    the stream at which a design stands still. What each process counted is compared with what
+    its structure says.
     """
 
     limit_s: float = 1800.0
@@ -32,10 +34,13 @@ class Timed(Tool):
         return gxx_version()
 
     def measure(self, project: Path) -> Measurement:
-        """Build and run `make timed`; a difference or a deadlock is a verdict, not an error."""
+        """Build and run `make timed`.
+
+        A different answer, a deadlock or another count is a verdict, not an error.
+        """
         version, start = self.version(), time.monotonic()
         built = make(project, "timed", self.limit_s)
-        ends = tuple(int(cycles) for cycles in _END.findall(built.output))
+        ends, occupancy, counts = clocked(built.output)
         return Measurement(
             tool="timed simulation",
             version=version,
@@ -47,5 +52,19 @@ class Timed(Tool):
             seconds=time.monotonic() - start,
             log=str(built.log),
             ends=ends,
-            occupancy={name: int(words) for name, words in _FIFO.findall(built.output)},
+            occupancy=occupancy,
+            counts=counts,
         )
+
+
+def clocked(output: str) -> tuple[tuple[int, ...], dict[str, int], dict[str, dict[str, int]]]:
+    """Return what a timed simulation printed.
+
+    That is when each image's last output left [cycles], the most words in each FIFO, and what
+    each process counted per image.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    for process, count, what in _COUNT.findall(output):
+        counts.setdefault(process, {})[what] = int(count)
+    ends = tuple(int(cycles) for cycles in _END.findall(output))
+    return ends, {name: int(words) for name, words in _FIFO.findall(output)}, counts

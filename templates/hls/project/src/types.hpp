@@ -26,7 +26,11 @@ using UInt = codesign::Checked<Bits, false>;
 
 #if defined(CODESIGN_TIMED)
 #define COUNT_TRIP() codesign::Simulation::instance().running().begin_iteration()
-#define COUNT_MULTIPLICATION(group)
+#define COUNT_MULTIPLICATION(group) \
+    do { \
+        static long long& counter = codesign::Simulation::instance().running().counts[#group]; \
+        ++counter; \
+    } while (0)
 #elif defined(CODESIGN_COUNT)
 #include "counters.hpp"
 #define COUNT_TRIP() codesign::count(__func__, "trips")

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,8 @@ struct Process {
     bool done, moved;
     bool started, in_iteration, frame_begins;
     Cycles start;
+    long long trips;
+    std::map<std::string, long long> counts, expected;  // of all frames; of one, by the model
     std::vector<Cycles> ends;
     std::vector<Traffic*> read, written;
 
@@ -58,6 +61,7 @@ struct Process {
 
     void begin_iteration() {
         finish_iteration();
+        ++trips;
         start = started ? start + (frame_begins ? gap : ii) : 0;
         started = in_iteration = true;
         frame_begins = false;
@@ -80,6 +84,7 @@ struct Process {
             finish_iteration();
             ends.push_back(start + stages);
         }
+        counts["trips"] = trips;
         done = true;
     }
 };
@@ -103,6 +108,7 @@ class Simulation {
         process.gap = gap;
         process.frame = frame;
         process.frames = frames;
+        process.trips = 0;
         process.done = process.started = process.in_iteration = false;
         // untouched pages of a stack cost nothing
         void* stack = mmap(0, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -138,6 +144,31 @@ class Simulation {
         printf("FAIL: deadlock: %s\n", stuck.c_str());
         fflush(stdout);
         _Exit(1);
+    }
+
+    Process& process(const std::string& name) {
+        for (Process& process : processes_) {
+            if (process.name == name) return process;
+        }
+        printf("FAIL: there is no process %s\n", name.c_str());
+        exit(1);
+    }
+
+    // Compare what each process counted with what the model says of one frame.
+    void compare_counts() const {
+        for (const Process& process : processes_) {
+            std::map<std::string, long long> all = process.counts;
+            for (const auto& count : process.expected) all[count.first];
+            for (const auto& count : all) {
+                const auto found = process.expected.find(count.first);
+                const long long expected = found == process.expected.end() ? 0 : found->second;
+                printf("count %s %lld %s\n", process.name.c_str(), count.second / process.frames, count.first.c_str());
+                if (count.second == expected * process.frames) continue;
+                printf("FAIL: %s counted %lld %s in %d images, the model says %lld in each\n", process.name.c_str(),
+                       count.second, count.first.c_str(), process.frames, expected);
+                exit(1);
+            }
+        }
     }
 
     // Let the others go on; the running process is called again later.
