@@ -11,6 +11,7 @@ import sys
 
 from benchmarks import (
     accuracy,
+    exact,
     executor,
     fit,
     onnx_damage,
@@ -19,14 +20,19 @@ from benchmarks import (
     onnx_import,
     onnx_nodes,
     onnx_round_trips,
+    pipeline,
     precision,
     pricing,
     run,
     search,
+    timed,
 )
 
 SMALL = ("autoencoder", "cnv", "ds_cnn", "ecg", "lenet5", "mobilenet_v1_025", "resnet8")
 """Compared here; `python -m benchmarks.onnx_exact` takes all networks, for half an hour."""
+
+SAMPLE = 20
+"""Random designs that are emitted here; `benchmarks.timed` runs 200, `benchmarks.exact` 1,000."""
 
 Row = tuple[str, str, str, bool]
 """What is measured, its bar, what was measured, and whether that reaches the bar."""
@@ -38,7 +44,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only the numbers to reach")
     quick = parser.parse_args().quick
     found = run.main()
-    rows = [*default_run(found), *engines(), *integers(), *imports(quick)]
+    rows = [*default_run(found), *engines(), *emitted(), *integers(), *imports(quick)]
     if not quick:
         sys.argv[1:] = []
         for benchmark in (pricing, fit, accuracy, precision, search):
@@ -79,6 +85,34 @@ def engines() -> list[Row]:
     met = rate >= pricing.BAR
     return [
         ("engines priced a second, all resources", f">= {pricing.BAR:,.0f}", f"{rate:,.0f}", met)
+    ]
+
+
+def emitted() -> list[Row]:
+    """Return whether the pipeline's model and the emitted C++ are what they should be."""
+    print()
+    latency, error = pipeline.main()
+    print()
+    timed_designs = timed.main(SAMPLE)
+    near = sum(one.error <= timed.NEAR for one in timed_designs)
+    far = sum(one.error <= timed.FAR for one in timed_designs)
+    same = sum(one.same for one in timed_designs)
+    print()
+    designs, wrong = exact.main(SAMPLE)
+    return [
+        (
+            "CNV on PYNQ-Z2, one image",
+            "within 10 %",
+            f"{latency:,} cycles, {error:+.1%}",
+            abs(error) <= pipeline.BAR,
+        ),
+        (
+            "pipeline against timed C++",
+            "95 % in 1 %",
+            f"{near} of {len(timed_designs)}, {same} exact",
+            near >= 0.95 * len(timed_designs) and far == len(timed_designs),
+        ),
+        ("random designs in C++, bit-exact", "all", f"{designs - wrong} of {designs}", not wrong),
     ]
 
 

@@ -88,7 +88,9 @@ def test_no_settled_fifo_can_do_with_a_cheaper_memory() -> None:
     tried = 0
     for seed in (2, 4, 7, 9, 10):
         random = np.random.default_rng(seed)
-        settled, timing = settle(random_design(wide(random), random), slack=0.0)
+        settled, timing = settle(
+            random_design(wide(int(random.integers(9, 14))), random), slack=0.0
+        )
         assert timing.period is not None
         for fifo in settled.fifos:
             for lower in cheaper_depths(fifo, fifo.depth)[-1:]:
@@ -106,9 +108,8 @@ def as_good(design: Design, goal: Timing) -> bool:
     return timing.period is not None and timing.latency <= goal.latency
 
 
-def wide(random: np.random.Generator) -> Graph:
-    """A residual whose skip holds more than a row of shift registers."""
-    size = int(random.integers(9, 14))
+def wide(size: int) -> Graph:
+    """A residual whose skip holds two rows of `size` pixels: more than free shift registers do."""
     maps = Tensor((4, size, size), 8, signed=False)
     nodes = (
         Node("conv0", Conv2d(4, 4, SAME, 4), (INPUT,), maps, 1),
@@ -185,7 +186,7 @@ def test_an_edit_that_starves_a_fifo_is_healed() -> None:
 
 
 def test_a_board_without_room_for_the_skip_is_infeasible() -> None:
-    design = shallow(residual())
+    design = shallow(wide(24))
     needed = estimate(design).resources["lut"].value
     board = replace(BOARD, resources=replace(BOARD.resources, lut=int(needed / 0.7) + 1, bram18=10))
     with pytest.raises(InfeasibleError, match=r"zcu104 can hold .*add0"):

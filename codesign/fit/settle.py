@@ -16,11 +16,12 @@ from codesign.cost.timing import Timing
 from codesign.design import MIN_FIFO_DEPTH, Design
 from codesign.errors import InfeasibleError
 from codesign.fit.shrink import shrink
+from codesign.hardware.fifo import SHIFT_REGISTER_DEPTH
 
 IMAGES = PATIENCE
 """Images per run: the interval settles within a few."""
 MAX_ROUNDS = 12
-FREE_DEPTH = 16
+FREE_DEPTH = SHIFT_REGISTER_DEPTH
 """Depth to begin with: shift registers of so many words cost no more than those of 2."""
 SLACK = 0.01
 """Share of the latency that cheaper FIFOs may cost."""
