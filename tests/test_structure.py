@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesign.hardware.structure import (
+    MAX_WORD_BITS,
     Buffer,
     Loop,
     Multipliers,
@@ -81,14 +82,25 @@ def test_ceil_log2_by_hand(leaves: int, levels: int) -> None:
     assert ceil_log2(leaves) == levels
 
 
-def test_only_wide_constants_in_lutram_are_split() -> None:
-    lanes = np.array([512, 513, 2048])
-    for storage, role, split in (
-        (Storage.LUTRAM, Role.CONSTANT, [0, 1, 1]),
-        (Storage.BRAM, Role.CONSTANT, [0, 0, 0]),
-        (Storage.LUTRAM, Role.MEMORY, [0, 0, 0]),
-    ):
-        every = Buffer("weights", 4, lanes, 8, True, role, storage)
-        assert np.array_equal(every.is_split, split)
-        each = [Buffer("weights", 4, int(n), 8, True, role, storage).is_split for n in lanes]
-        assert each == split
+@pytest.mark.parametrize(
+    ("role", "storage", "words", "bits", "banks"),
+    [
+        (Role.CONSTANT, Storage.LUTRAM, 4, 8, [1, 1, 513, 2048]),
+        (Role.CONSTANT, Storage.BRAM, 4, 8, [1, 1, 2, 4]),
+        (Role.CONSTANT, Storage.BRAM, 4, 3, [1, 1, 1, 2]),  # 1,365 lanes a word
+        (Role.CONSTANT, Storage.BRAM, 1, 8, [1, 1, 513, 2048]),
+        (Role.MEMORY, Storage.LUTRAM, 4, 8, [1, 1, 1, 1]),
+    ],
+)
+def test_constants_too_wide_for_a_word_lie_in_several_banks(
+    role: Role, storage: Storage, words: int, bits: int, banks: list[int]
+) -> None:
+    lanes = np.array([1, 512, 513, 2048])
+    every = Buffer("weights", words, lanes, bits, True, role, storage)
+    assert np.array_equal(np.broadcast_to(every.banks, 4), banks)
+    for count, number in zip(lanes.tolist(), banks, strict=True):
+        one = Buffer("weights", words, count, bits, True, role, storage)
+        assert one.banks == number
+        assert one.bank_lanes == -(-count // number)
+        if role is Role.CONSTANT:
+            assert one.bank_lanes * bits <= MAX_WORD_BITS

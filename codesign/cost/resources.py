@@ -126,19 +126,22 @@ def _memory(buffer: Buffer) -> Usage:
     bits = buffer.lanes * buffer.bits
     if buffer.role is Role.REGISTER:
         return {"ff": bits * buffer.words * buffer.when}
-    every = buffer.when * np.maximum(buffer.copies, 1)
-    # a single word that is written lies in flip-flops, whatever the storage
-    single = np.equal(buffer.words, 1) * (buffer.role is Role.MEMORY)
+    banks = buffer.banks
+    word = buffer.bank_lanes * buffer.bits
+    every = buffer.when * np.maximum(buffer.copies, 1) * banks
+    # a single word lies in flip-flops if it is written, and in nothing if it is constant
+    single = np.equal(buffer.words, 1) * 1
+    kept = single * (buffer.role is Role.MEMORY)
     times = every * (1 - single)
     in_lutram = (np.equal(buffer.storage, Storage.LUTRAM)) * times
     in_bram = (np.equal(buffer.storage, Storage.BRAM)) * times
     in_uram = (np.equal(buffer.storage, Storage.URAM)) * times
     return {
-        MEMORY_LUT: in_lutram * operators.built_lutram_luts(buffer.words, bits),
-        MEMORY_LUT_CSYNTH: in_lutram * operators.lutram_luts(buffer.words, bits),
-        "ff": (in_lutram + every * single) * bits,
-        "bram18": in_bram * operators.bram18(buffer.words, bits),
-        "uram": in_uram * operators.uram(buffer.words, bits),
+        MEMORY_LUT: in_lutram * operators.built_lutram_luts(buffer.words, word),
+        MEMORY_LUT_CSYNTH: in_lutram * operators.lutram_luts(buffer.words, word),
+        "ff": (in_lutram + every * kept) * word,
+        "bram18": in_bram * operators.bram18(buffer.words, word),
+        "uram": in_uram * operators.uram(buffer.words, word),
     }
 
 

@@ -107,15 +107,23 @@ class Buffer:
     """Where lanes read different words in one cycle: so many copies, one element wide each."""
 
     @property
-    def is_split(self) -> Count:
-        """Whether each lane is a memory of its own: constants in LUTRAM, too wide for one word.
+    def banks(self) -> Count:
+        """Memories that stand side by side: several for constants too wide for one word.
 
-        There it costs nothing; block RAMs would stand mostly empty.
+        In LUTRAM each lane is one, which costs nothing, and single words are no memory at all;
+        block RAMs would stand mostly empty, so of them there are as few as the limit allows.
         """
-        wide = np.greater(self.lanes * self.bits, MAX_WORD_BITS)
-        constant = self.role is Role.CONSTANT
-        split = wide * constant * np.equal(self.storage, Storage.LUTRAM)
-        return split if np.ndim(split) else int(split)
+        if self.role is not Role.CONSTANT or not np.any(self.lanes * self.bits > MAX_WORD_BITS):
+            return 1
+        fewest = ceil_div(self.lanes, MAX_WORD_BITS // self.bits)
+        apart = np.equal(self.storage, Storage.LUTRAM) | np.equal(self.words, 1)
+        banks = np.where(apart & np.greater(fewest, 1), self.lanes, fewest)
+        return banks if np.ndim(banks) else int(banks)
+
+    @property
+    def bank_lanes(self) -> Count:
+        """Lanes of each bank; the last one may hold fewer."""
+        return ceil_div(self.lanes, self.banks)
 
 
 @dataclass(frozen=True, slots=True)

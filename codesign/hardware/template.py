@@ -98,9 +98,8 @@ class HardwareTemplate(ABC):
             for stream in (*structure.reads, *structure.writes):
                 good = good & np.asarray(stream.lanes * stream.bits <= MAX_WORD_BITS)
             for buffer in structure.buffers:
-                if buffer.role is not Role.REGISTER:
-                    narrow = np.asarray(buffer.lanes * buffer.bits <= MAX_WORD_BITS)
-                    good = good & (narrow | np.asarray(buffer.is_split))
+                if buffer.role is Role.MEMORY:
+                    good = good & np.asarray(buffer.lanes * buffer.bits <= MAX_WORD_BITS)
             for group in structure.multipliers:
                 good = good & np.asarray(group.count <= MAX_UNROLL)
         return good
