@@ -99,7 +99,7 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
     assert b"Apache License" in archive.read(f"{info}/licenses/LICENSE")
-    assert {"train", "validate", "images", "import"} <= set(metadata.get_all("Provides-Extra"))
+    assert {"train", "validate", "images"} <= set(metadata.get_all("Provides-Extra"))
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
