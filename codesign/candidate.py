@@ -12,6 +12,7 @@ from codesign.accuracy.dataset import Dataset
 from codesign.accuracy.evaluator import Evaluator, accuracy
 from codesign.cost.estimate import estimate
 from codesign.fit.dataflow import Fit, fit
+from codesign.fit.diagnosis import Diagnosis, diagnose
 from codesign.fit.goal import Goal
 from codesign.hardware.board import Board
 from codesign.network import serialize
@@ -53,6 +54,16 @@ class Target:
             return answer
         clock_hz = self._slowest_clock(answer.interval)
         return replace(answer, design=replace(answer.design, clock_hz=clock_hz))
+
+    def diagnose(self, graph: Graph) -> Diagnosis:
+        """Say why no design of a graph fits under this wish, and what would help.
+
+        Raises:
+            ValueError: a design does fit.
+        """
+        fastest = max(self.clocks_hz)
+        longest = self.longest_interval(fastest)
+        return diagnose(graph, self.board, fastest, longest, self.tightened)
 
     def _slowest_clock(self, interval: int) -> float:
         """Return the slowest clock at which a design of this interval [cycles] keeps the rate."""

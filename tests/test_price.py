@@ -16,6 +16,7 @@ from codesign.fit.settle import IMAGES
 from codesign.flow.price import price_model
 from codesign.network import onnx
 from codesign.network.network import Network
+from codesign.report.explain import binding, remedies
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,32 @@ def test_clock_ceilings_and_objective_reach_the_design(model: Path) -> None:
     assert not tight.fits
 
 
+def test_a_fit_for_latency_says_what_was_proven(model: Path) -> None:
+    base, _ = price_model(model, [])
+    fast, _ = price_model(model, ["hardware.objective=latency"])
+    assert fast.fit.objective == "latency"
+    assert fast.fit.gap == 0
+    assert fast.estimate.latency_cycles.value <= base.estimate.latency_cycles.value
+    (line,) = (text for text in binding(fast) if "closed form" in text)
+    assert f"{fast.fit.latency:,.0f} cycles; the simulated pipeline takes" in line
+    assert not any("closed form" in text for text in binding(base))
+
+
+def test_a_mix_is_weighted_on_the_command_line(model: Path) -> None:
+    weights = ["hardware.objective=mix", "hardware.weights={energy: 1, latency: 0.5}"]
+    mixed, _ = price_model(model, weights)
+    assert mixed.fit.objective == "mix"
+    assert mixed.fits
+    for wrong, words in (
+        (weights[:1], "needs them"),
+        ([weights[0], "hardware.weights={speed: 1}"], "not for speed"),
+        ([weights[0], "hardware.weights={energy: -1}"], "at least 0"),
+        (["hardware.weights={energy: 1}"], "belong to the objective mix"),
+    ):
+        with pytest.raises(InputError, match=words):
+            price_model(model, wrong)
+
+
 def test_a_wish_is_checked_against_the_settled_design(model: Path) -> None:
     base, _ = price_model(model, [])
     rate = base.estimate.fps
@@ -70,6 +97,10 @@ def test_a_cap_that_nothing_meets_is_no_fit_and_says_how_far(model: Path) -> Non
     assert not findings.fits
     assert findings.fit.excess["lut"] > 1000
     assert "LUT too many" in findings.fit.advice
+    assert findings.fit.reason.startswith("LUT alone is too scarce at any rate: ")
+    assert "10 may be used" in findings.fit.reason
+    assert findings.fit.ways_out
+    assert set(findings.fit.ways_out) <= set(remedies(findings))
 
 
 @pytest.mark.parametrize(

@@ -98,10 +98,7 @@ class Solver:
         kept = self.affordable(costs, interval)
         if kept is None:
             return self._whether_none_shorter(interval)
-        excess = Dual(self.problem, costs, kept, worth.excess(self.budget))
-        excess.tighten(lambda own: own.bound > TOLERANCE or own.value <= 0.0, self._prices)
-        if excess.prices is not None:
-            self._prices = excess.prices[0]
+        excess = self._excess(costs, kept)
         if excess.best is not None and excess.value <= 0.0:
             self.witnesses[interval] = excess.best
             return Verdict.FITS
@@ -116,13 +113,22 @@ class Solver:
 
     def _whether_none_shorter(self, interval: int) -> Verdict:
         """Return whether the FIFOs of shorter intervals make no difference to a proof."""
-        costs = self.costs(interval, self.intervals[0])
+        shorter = self.costs(interval, self.intervals[0])
+        excluded = self.excluded(shorter, interval)
+        return Verdict.NONE_SHORTER if excluded else Verdict.NONE_HERE
+
+    def excluded(self, costs: Values, interval: int) -> bool:
+        """Return whether prices prove that no design of these costs keeps an interval."""
         kept = self.affordable(costs, interval)
-        if kept is None:
-            return Verdict.NONE_SHORTER
+        return kept is None or self._excess(costs, kept).bound > TOLERANCE
+
+    def _excess(self, costs: Values, kept: NDArray[np.bool_]) -> Dual:
+        """Return what is known of the least excess over the budget, one way or the other."""
         excess = Dual(self.problem, costs, kept, worth.excess(self.budget))
-        excess.tighten(lambda own: own.bound > TOLERANCE, self._prices)
-        return Verdict.NONE_SHORTER if excess.bound > TOLERANCE else Verdict.NONE_HERE
+        excess.tighten(lambda own: own.bound > TOLERANCE or own.value <= 0.0, self._prices)
+        if excess.prices is not None:
+            self._prices = excess.prices[0]
+        return excess
 
     def shortest(self, among: Sequence[int]) -> tuple[int, int]:
         """Return the shortest interval that is known to fit, and the shortest that might.

@@ -73,7 +73,7 @@ def priced(graph: Graph, target: Target, title: str) -> Findings:
         title=title,
         design=design,
         estimate=estimate(design, timing),
-        fit=FitSummary.of(answer),
+        fit=FitSummary.of(answer, None if answer.feasible else target.diagnose(graph)),
         timing=timing,
         wish=target.constraints,
     )

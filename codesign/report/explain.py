@@ -97,13 +97,32 @@ def binding(findings: Findings) -> tuple[str, ...]:
         )
     fit = findings.fit
     if not fit.feasible:
-        return (*lines, "Nothing fits: this is the design that comes closest.")
+        why = (_sentence(fit.reason),) if fit.reason else ()
+        return (*lines, "Nothing fits: this is the design that comes closest.", *why)
     if fit.interval > fit.bound:
         lines.append(
             f"With unlimited resources these templates reach {count(fit.bound)} cycles at the "
             f"least, {fit.interval / fit.bound:.3g} times the rate."
         )
-    return (*lines, _sentence(fit.advice))
+    return (*lines, *_proof(findings), _sentence(fit.advice))
+
+
+def _proof(findings: Findings) -> Iterator[str]:
+    """Say how good the design is in what it was fitted for, and how sure that is."""
+    fit = findings.fit
+    if fit.gap > 0:
+        yield (
+            f"Fitted for {fit.objective}: a design could be better by {percent(fit.gap, 2)} at "
+            "the most; the search for it was cut short."
+        )
+    if fit.objective == "latency" and fit.latency > 0:
+        simulated = findings.estimate.latency_cycles.value
+        apart = simulated / fit.latency - 1
+        yield (
+            f"The latency was minimised in closed form, {count(round(fit.latency))} cycles; the "
+            f"simulated pipeline takes {count(round(simulated))}, {percent(abs(apart))} "
+            f"{'more' if apart >= 0 else 'less'}. The proof is of the former."
+        )
 
 
 def wish_text(check: WishCheck) -> str:
@@ -165,6 +184,9 @@ def _smaller(findings: Findings) -> Iterator[str]:
     short = shortfalls(findings)
     yield _hungriest(findings, max(short, key=lambda name: short[name]))
     yield from _tight_wishes(findings)
+    if findings.fit.ways_out:
+        yield from findings.fit.ways_out
+        return
     if _pressed_for_speed(findings):
         yield (
             "Wish for fewer frames per second, or allow more latency: slower engines share "

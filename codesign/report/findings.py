@@ -14,6 +14,7 @@ from codesign.cost.estimate import Estimate
 from codesign.cost.timing import Timing
 from codesign.design import Design
 from codesign.fit.dataflow import Fit
+from codesign.fit.diagnosis import Diagnosis
 from codesign.hardware.board import Board
 from codesign.network.graph import Graph
 from codesign.search import pareto
@@ -36,11 +37,31 @@ class FitSummary:
     """What binds, in words."""
     excess: Mapping[str, int] = field(default_factory=dict)
     """Where nothing fits: how much of each resource the closest design has too many."""
+    objective: str = "interval"
+    gap: float = 0.0
+    """How much better a design could be in the objective, relative; 0 is a proof."""
+    latency: float = 0.0
+    """Cycles of one image in closed form, which is what a fit for latency minimises; 0 where it
+    is not known."""
+    reason: str = ""
+    """Where nothing fits: why, if that was looked into."""
+    ways_out: tuple[str, ...] = ()
+    """Where nothing fits: what helps; each was tried."""
 
     @classmethod
-    def of(cls, fit: Fit) -> Self:
-        """Return what a report keeps of a fit."""
-        return cls(fit.interval, fit.bound, fit.advice(), dict(fit.excess))
+    def of(cls, fit: Fit, diagnosis: Diagnosis | None = None) -> Self:
+        """Return what a report keeps of a fit, and of the reason why nothing fits."""
+        return cls(
+            interval=fit.interval,
+            bound=fit.bound,
+            advice=fit.advice(),
+            excess=dict(fit.excess),
+            objective=fit.objective,
+            gap=fit.gap,
+            latency=fit.latency,
+            reason=diagnosis.reason() if diagnosis else "",
+            ways_out=diagnosis.ways_out() if diagnosis else (),
+        )
 
     @property
     def feasible(self) -> bool:
