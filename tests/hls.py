@@ -419,6 +419,18 @@ def write_project(files: Mapping[str, str], folder: Path) -> Path:
     return folder
 
 
+def csim_at_once(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Compile a written project as one unit, in half the time, and run its test bench."""
+    parts = [*sorted(folder.glob("src/*.cpp")), folder / "tb/accelerator_tb.cpp"]
+    unit = "".join(f'#include "{part.relative_to(folder)}"\n' for part in parts)
+    (folder / "unit.cpp").write_text(unit)
+    flags = ["-std=c++14", "-O0", "-w", '-DDATA_FOLDER="tb/data"', "-I.", "-Isrc", "-Itb/shim"]
+    _gxx([*flags, "unit.cpp", "-o", "csim"], folder)
+    return subprocess.run(
+        [folder / "csim"], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
 def csim(folder: Path, *settings: str) -> subprocess.CompletedProcess[str]:
     """Compile a written project without optimisation, and run its test bench."""
     command = ["make", "-j2", "csim", "CXXFLAGS=-O0", *settings]

@@ -16,7 +16,7 @@ from codesign.design import Design
 def with_depths(seed: int) -> Design:
     """A random design with FIFOs of random depths, shallow and deep."""
     random = np.random.default_rng(seed)
-    design = random_design(random_graph(random, layers=3), random)
+    design = random_design(random_graph(random, layers=2), random)
     deepest = int(random.choice([4, 12, 100]))
     depths = {
         fifo.name: int(random.integers(2, deepest)) + 60 * fifo.name.startswith("add")
