@@ -126,9 +126,9 @@ def test_knobs_that_are_legal_alone_may_not_be_so_together() -> None:
     data["engines"]["conv0"] |= {"pe": 64, "simd": 1024, "weight_storage": "bram"}
     with pytest.raises(InputError, match=r"design\.yaml: engines\.conv0: ") as caught:
         from_tree(data, graph, "design.yaml")
-    # 4,096 multipliers are the most, and 8 bits each make 512 lanes of weights the widest word
+    # 4,096 multipliers are the most that an engine has
     assert "pe 64 and simd 1024" in str(caught.value)
-    assert "the others kept: simd 8 below" in str(caught.value)
+    assert "the others kept: simd 64 below" in str(caught.value)
     assert "pe" not in str(caught.value).partition("kept:")[2]
     for change in ({"simd": 8}, {"simd": 128, "pe": 4}):
         edited = data["engines"]["conv0"] | change

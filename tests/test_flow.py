@@ -312,7 +312,7 @@ def test_what_does_not_compile_is_a_failed_tool(copy: Path) -> None:
 def test_a_legal_edit_of_the_design_is_emitted_and_proven(copy: Path, tmp_path: Path) -> None:
     before = outcome(copy)
     design = copy / "best/design.yaml"
-    pe = re.search(r"conv0:\n    pe: (\d)", design.read_text())
+    pe = re.search(r"conv0:\n    positions: \d+\n    pe: (\d)", design.read_text())
     assert pe
     other = "1" if pe[1] != "1" else "2"
     design.write_text(design.read_text().replace(pe[0], pe[0][:-1] + other, 1))
@@ -342,13 +342,13 @@ def test_a_legal_edit_of_the_design_is_emitted_and_proven(copy: Path, tmp_path: 
     ("old", "new", "words"),
     [
         (
-            r"conv0:\n    pe: \d",
-            "conv0:\n    pe: 3",
+            r"(conv0:\n    positions: \d+\n    pe: )\d",
+            r"\g<1>3",
             ["conv0.pe: cannot be 3", "legal values: 1, 2, 4"],
         ),
         (
-            r"conv0:\n    pe",
-            "conv7:\n    pe",
+            r"conv0:\n    positions",
+            "conv7:\n    positions",
             ["engines.conv7", "is no layer", "did you mean conv0"],
         ),
         (r"clock_mhz: \S+", "clock_mhz: 1", ["no clock of 1 MHz"]),

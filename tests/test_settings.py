@@ -115,7 +115,7 @@ def test_every_quantity_that_can_be_wished_for_can_be_an_objective() -> None:
         (["search.trails=3"], ["search.trails", "did you mean search.trials"]),
         (["trials=3"], ["did you mean search.trials"]),
         (["training.epoch=3"], ["did you mean training.epochs"]),
-        (["search.strategy=nsgaa2"], ["search.strategy", "'nsga'", "did you mean nsga2"]),
+        (["search.strategy=nsgaa2"], ["search.strategy", "'nsgaa2'", "did you mean nsga2"]),
         (["network=convnets"], ["network.family", "did you mean convnet"]),
         (["dataset=digit"], ["dataset.source", "did you mean digits"]),
         (["validation=gcc"], ["validation.tool", "'gcc'", "gxx"]),

@@ -111,7 +111,7 @@ def test_a_single_word_is_priced_as_the_flip_flops_it_is_written_as() -> None:
 def test_weights_too_wide_for_one_word_lie_in_a_memory_per_lane(pe: int, split: bool) -> None:
     requantiser = Requantiser(24, 1, Tensor((64,), 8, signed=True))
     matrix = Matrix(
-        1, 16, 64, Tensor((16,), 8, True), 8, requantiser, pe, 16, storage=Storage.LUTRAM
+        1, 32, 64, Tensor((32,), 8, True), 8, requantiser, pe, 16, storage=Storage.LUTRAM
     )
     text = process_source(Instance("wide", matrix, (), ()), {"shift": 3})
     kind = "PARTITION" if split else "RESHAPE"
