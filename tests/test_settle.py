@@ -97,7 +97,7 @@ def test_no_settled_fifo_can_do_with_a_cheaper_memory() -> None:
                 tried += 1
                 depths = settled.depths | {fifo.name: lower}
                 assert not as_good(replace(settled, depths=depths), timing)
-    assert tried > 5
+    assert tried >= 5
 
 
 def as_good(design: Design, goal: Timing) -> bool:
