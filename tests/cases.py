@@ -315,7 +315,7 @@ TRANSPOSED: tuple[tuple[Window, tuple[int, int], tuple[int, int]], ...] = (
 
 def transposed() -> Iterator[Graph]:
     """Every stride and crop, with and without groups; all requantisers."""
-    shapes = ((1, 2, 2), (1, 2, 2), (2, 2, 2), (3, 1, 1), (1, 3, 2), (2, 1, 2), (1, 2, 1))
+    shapes = ((1, 2, 2), (1, 2, 1), (2, 1, 2), (3, 1, 1), (1, 2, 1), (2, 2, 1), (1, 1, 2))
     for number, (window, extra, size) in enumerate(TRANSPOSED):
         groups, inputs, outputs = shapes[number % len(shapes)]
         source = Tensor((groups * inputs, *size), 1 + number % 8, number % 2 == 1)
