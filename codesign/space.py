@@ -71,18 +71,24 @@ class Space:
             raise ValueError(f"a point of this space has {sorted(names)}, not {sorted(point)}")
         return tuple(choice.values.index(point[choice.name]) for choice in self.choices)
 
-    def grid(self) -> dict[str, NDArray[np.int64]]:
-        """Return every point at once: one array of `size` values per (numeric) choice.
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many values each choice has."""
+        return tuple(len(choice.values) for choice in self.choices)
 
-        Entry `i` of all arrays is point `i`; the last choice varies fastest.
+    def axes(self) -> dict[str, NDArray[np.int64]]:
+        """Return every point at once: the values of each (numeric) choice along its own axis.
+
+        What depends on few choices is so computed for few values, and broadcasts to `shape`,
+        over which the last choice varies fastest.
         """
-        axes = np.meshgrid(*(np.array(c.values) for c in self.choices), indexing="ij")
-        return {c.name: a.ravel() for c, a in zip(self.choices, axes, strict=True)}
+        own = enumerate(self.choices)
+        last = len(self.choices) - 1
+        return {c.name: np.array(c.values).reshape(-1, *(1,) * (last - i)) for i, c in own}
 
     def at(self, number: int) -> dict[str, Value]:
-        """Return point `number` of `grid`."""
-        shape = tuple(len(choice.values) for choice in self.choices)
-        return self.decode([int(index) for index in np.unravel_index(number, shape)])
+        """Return point `number` of all, the last choice varying fastest."""
+        return self.decode([int(index) for index in np.unravel_index(number, self.shape)])
 
     def sample(self, random: np.random.Generator) -> dict[str, Value]:
         """Draw one point uniformly."""

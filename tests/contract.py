@@ -70,10 +70,10 @@ def check_declarations(run: hls.Run) -> None:
         assert f"PIPELINE II={structure.loop.ii}" in text
 
 
-def at(value: Any, number: int, points: int) -> Any:
-    """Return entry `number` of every array of `points` entries in a tree of dataclasses."""
+def at(value: Any, number: int, points: int | tuple[int, ...]) -> Any:
+    """Return point `number` of every array in a tree of dataclasses; `points` is their shape."""
     if isinstance(value, np.ndarray):
-        return np.broadcast_to(value, points)[number].item()
+        return np.broadcast_to(value, points).flat[number].item()
     if isinstance(value, tuple):
         return tuple(at(item, number, points) for item in value)
     if isinstance(value, dict):

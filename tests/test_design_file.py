@@ -114,7 +114,7 @@ def test_a_wrong_edit_names_the_place_and_what_is_legal(
 def test_an_engine_that_is_left_out_is_missed() -> None:
     data = tree()
     del data["engines"]["dense0"]
-    with pytest.raises(InputError, match=r"engines\.dense0\.pe: is missing; legal values: 1, 2, 5"):
+    with pytest.raises(InputError, match=r"dense0\.arithmetic: is missing; legal values: lut, "):
         from_tree(data, GRAPH, "design.yaml")
 
 

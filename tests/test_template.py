@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from math import prod
 from pathlib import Path
 
 import hls
@@ -107,14 +108,16 @@ def test_arrays_of_knobs_give_what_each_point_gives(kind: str) -> None:
             template = template_of(node, graph.inputs(node))
             space = template.space(node, inputs)
             numbers = iter(range(space.size))
-            for points, every in template.every(node, inputs):
-                for place, number in enumerate(islice(numbers, points)):
+            for shape, every in template.every(node, inputs):
+                for place, number in enumerate(islice(numbers, prod(shape))):
                     one = template.of(node, inputs, space.at(number))
-                    check_engine(every, one, place, points)
+                    check_engine(every, one, place, shape)
             assert next(numbers, None) is None
 
 
-def check_engine(every: HardwareTemplate, one: HardwareTemplate, number: int, points: int) -> None:
+def check_engine(
+    every: HardwareTemplate, one: HardwareTemplate, number: int, points: tuple[int, ...]
+) -> None:
     """Compare entry `number` of engines given as arrays with the engine of one point."""
     assert at(np.asarray(every.legal()), number, points) == bool(one.legal())
     assert at(every.input_lanes, number, points) == one.input_lanes
@@ -123,7 +126,9 @@ def check_engine(every: HardwareTemplate, one: HardwareTemplate, number: int, po
         check_same(all_processes.structure(), process.structure(), number, points)
 
 
-def check_same(every: Structure, one: Structure, number: int, points: int) -> None:
+def check_same(
+    every: Structure, one: Structure, number: int, points: int | tuple[int, ...]
+) -> None:
     """Compare entry `number` of a structure of arrays with the structure of one point."""
     assert at(every, number, points) == one
     usage = resources.process_usage(every)

@@ -6,7 +6,8 @@ level is for comparison with a tool's own report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from codesign.hardware.structure import (
     Role,
     Storage,
     Structure,
+    ceil_div,
 )
 
 Usage = dict[str, Cost]
@@ -69,17 +71,30 @@ def process_usage(structure: Structure) -> Usage:
 
     `synthesised` or `implemented` turn it into resources.
     """
-    usage: Usage = dict.fromkeys(_PARTS, 0)
-    for part in _parts(structure):
-        _accumulate(usage, part)
-    return usage
+    return total(_parts(structure))
 
 
 def total(usages: Iterable[Usage]) -> Usage:
     """Return the sum of several usages."""
-    result: Usage = dict.fromkeys(_PARTS, 0)
+    amounts: dict[str, list[Cost]] = {name: [] for name in _PARTS}
     for usage in usages:
-        _accumulate(result, usage)
+        for name, amount in usage.items():
+            amounts[name].append(amount)
+    return {name: _sum(several) for name, several in amounts.items()}
+
+
+def _sum(amounts: Sequence[Cost]) -> Cost:
+    """Return a sum of arrays that broadcast: the small ones first, and those of equal shape.
+
+    So the largest, which have an entry for every point of a space, are added only once.
+    """
+    alike: dict[tuple[int, ...], Cost] = {}
+    for amount in amounts:
+        shape = np.shape(amount)
+        alike[shape] = alike[shape] + amount if shape in alike else amount
+    result: Cost = 0
+    for shape in sorted(alike, key=prod):
+        result = result + alike[shape]
     return result
 
 
@@ -127,22 +142,30 @@ def _memory(buffer: Buffer) -> Usage:
     if buffer.role is Role.REGISTER:
         return {"ff": bits * buffer.words * buffer.when}
     banks = buffer.banks
-    word = buffer.bank_lanes * buffer.bits
+    word = ceil_div(buffer.lanes, banks) * buffer.bits
     every = buffer.when * np.maximum(buffer.copies, 1) * banks
     # a single word lies in flip-flops if it is written, and in nothing if it is constant
-    single = np.equal(buffer.words, 1) * 1
-    kept = single * (buffer.role is Role.MEMORY)
-    times = every * (1 - single)
-    in_lutram = (np.equal(buffer.storage, Storage.LUTRAM)) * times
-    in_bram = (np.equal(buffer.storage, Storage.BRAM)) * times
-    in_uram = (np.equal(buffer.storage, Storage.URAM)) * times
-    return {
-        MEMORY_LUT: in_lutram * operators.built_lutram_luts(buffer.words, word),
-        MEMORY_LUT_CSYNTH: in_lutram * operators.lutram_luts(buffer.words, word),
-        "ff": (in_lutram + every * kept) * word,
-        "bram18": in_bram * operators.bram18(buffer.words, word),
-        "uram": in_uram * operators.uram(buffer.words, word),
-    }
+    single = np.equal(buffer.words, 1) * every
+    times = every - single
+    usage: Usage = {"ff": single * word} if buffer.role is Role.MEMORY else {}
+    for kind in Storage if np.ndim(buffer.storage) else (Storage(int(buffer.storage)),):
+        own = times * np.equal(buffer.storage, kind)
+        for name, amount in _memory_of(kind, buffer.words, word).items():
+            usage[name] = usage.get(name, 0) + own * amount
+    return usage
+
+
+def _memory_of(kind: Storage, words: Count, bits: Count) -> Usage:
+    """Return one memory of a kind."""
+    if kind is Storage.LUTRAM:
+        return {
+            MEMORY_LUT: operators.built_lutram_luts(words, bits),
+            MEMORY_LUT_CSYNTH: operators.lutram_luts(words, bits),
+            "ff": bits,
+        }
+    if kind is Storage.BRAM:
+        return {"bram18": operators.bram18(words, bits)}
+    return {"uram": operators.uram(words, bits)}
 
 
 def _multipliers(group: Multipliers) -> Usage:
@@ -156,8 +179,3 @@ def _multipliers(group: Multipliers) -> Usage:
         "lut": in_fabric * group.count * luts,
         "ff": in_fabric * group.count * (group.a_bits + group.b_bits),
     }
-
-
-def _accumulate(usage: Usage, part: Mapping[str, Cost]) -> None:
-    for name, amount in part.items():
-        usage[name] = usage[name] + amount

@@ -27,7 +27,7 @@ from codesign.hardware.board import RESOURCES
 from codesign.hardware.packing import WIDE_PORT
 from codesign.hardware.processes.fork import Fork
 from codesign.hardware.structure import Count, Structure
-from codesign.hardware.template import HardwareTemplate
+from codesign.hardware.template import HardwareTemplate, Shape
 from codesign.load import member, names
 from codesign.network.graph import Graph, Node
 from codesign.network.tensor import Tensor
@@ -112,7 +112,7 @@ def options(graph: Graph, node: Node, dsp_bits: int = WIDE_PORT) -> Options:
     template = template_of(node, inputs)
     readers = graph.takers(node.name)
     engines = template.every(node, inputs)
-    priced = [_priced(engine, points, readers, dsp_bits) for points, engine in engines]
+    priced = [_priced(engine, shape, readers, dsp_bits) for shape, engine in engines]
     every = _joined(priced)
     widths = np.stack([every.input_lanes, every.output_lanes], axis=1)
     steps = [values for own in every.flows for values in (own.head, own.work, own.stages)]
@@ -150,21 +150,21 @@ class _Priced:
     flows: tuple[Flow, ...]
 
 
-def _priced(engine: HardwareTemplate, points: int, readers: int, dsp_bits: int) -> _Priced:
-    """Return an engine that stands for `points`, with the forks that `readers` need."""
+def _priced(engine: HardwareTemplate, shape: Shape, readers: int, dsp_bits: int) -> _Priced:
+    """Return an engine that stands for points of a shape, with the forks that `readers` need."""
     structures = [process.structure() for process in engine.processes()]
-    cycles, costs = price(structures, points)
+    cycles, costs = price(structures, shape)
     output = engine.node.output
     forked = fork_energy_j(output, engine.output_lanes, readers)
     return _Priced(
         cycles=cycles,
-        costs=costs + fork_costs(output, engine.output_lanes, readers),
-        energy_j=row(_energy_j(structures) + forked, points),
-        input_lanes=row(engine.input_lanes, points),
-        output_lanes=row(engine.output_lanes, points),
-        silence=row(latency.longest_silence(structures[0].phases), points),
-        legal=row(engine.legal() & engine.suits(dsp_bits), points),
-        flows=tuple(_spread(flow(structure), points) for structure in structures),
+        costs=costs + fork_costs(output, engine.output_lanes, readers, shape),
+        energy_j=row(_energy_j(structures) + forked, shape),
+        input_lanes=row(engine.input_lanes, shape),
+        output_lanes=row(engine.output_lanes, shape),
+        silence=row(latency.longest_silence(structures[0].phases), shape),
+        legal=row(engine.legal() & engine.suits(dsp_bits), shape),
+        flows=tuple(_spread(flow(structure), shape) for structure in structures),
     )
 
 
@@ -200,12 +200,10 @@ def _concatenated(flows: Sequence[Flow]) -> Flow:
     return Flow(lags, fulls, *(np.concatenate(values) for values in steps))
 
 
-def _spread(own: Flow, points: int) -> Flow:
+def _spread(own: Flow, shape: Shape) -> Flow:
     """Return a flow with an entry per point."""
-    lags, fulls = (
-        tuple(row(share, points) for share in shares) for shares in (own.lags, own.fulls)
-    )
-    return Flow(lags, fulls, *(row(v, points) for v in (own.head, own.work, own.stages)))
+    lags, fulls = (tuple(row(share, shape) for share in shares) for shares in (own.lags, own.fulls))
+    return Flow(lags, fulls, *(row(v, shape) for v in (own.head, own.work, own.stages)))
 
 
 def _picked(own: Flow, legal: NDArray[np.int64], kept: NDArray[np.int64]) -> Flow:
@@ -221,24 +219,28 @@ def _energy_j(structures: Sequence[Structure]) -> Joules:
     return processes + sum(fifo_energy_j(port) for s in structures for port in s.reads)
 
 
-def price(structures: Sequence[Structure], points: int) -> tuple[NDArray[np.int64], Costs]:
+def price(structures: Sequence[Structure], shape: Shape) -> tuple[NDArray[np.int64], Costs]:
     """Return cycles `[points]` and costs `[points, resources]` of engines given as arrays.
 
-    The engine's inner FIFOs, of minimum depth, are included.
+    The arrays broadcast to `shape`, whose points are counted with the last axis fastest. The
+    engine's inner FIFOs, of minimum depth, are included.
     """
-    cycles = np.zeros(points, np.int64)
+    cycles: Count = 0
     for structure in structures:
         cycles = np.maximum(cycles, latency.process_interval(structure))
     usages = [resources.implemented(resources.process_usage(s)) for s in structures]
     for structure in structures[:-1]:
         (inner,) = structure.writes
         usages.append(resources.fifo_usage(MIN_FIFO_DEPTH, inner.lanes * inner.bits))
-    return cycles, matrix(resources.total(usages), points)
+    return row(cycles, shape), matrix(resources.total(usages), shape)
 
 
-def matrix(usage: Usage, points: int) -> Costs:
+def matrix(usage: Usage, shape: Shape) -> Costs:
     """Return a usage as `[points, resources]`."""
-    return np.stack([row(usage[name], points).astype(np.float64) for name in RESOURCES], axis=1)
+    costs = np.empty((len(RESOURCES), *shape))
+    for number, name in enumerate(RESOURCES):
+        costs[number] = usage[name]
+    return costs.reshape(len(RESOURCES), -1).T
 
 
 def template_of(node: Node, inputs: tuple[Tensor, ...]) -> type[HardwareTemplate]:
@@ -268,7 +270,7 @@ def _templates() -> tuple[type[HardwareTemplate], ...]:
     return tuple(member(folder, HardwareTemplate, name) for name in names(folder))
 
 
-def fork_costs(tensor: Tensor, lanes: Count, readers: int) -> Costs | float:
+def fork_costs(tensor: Tensor, lanes: Count, readers: int, shape: Shape = (1,)) -> Costs | float:
     """Return the costs of the forks behind an engine, with the FIFOs that feed them."""
     if readers < 2:
         return 0.0
@@ -279,7 +281,7 @@ def fork_costs(tensor: Tensor, lanes: Count, readers: int) -> Costs | float:
             resources.fifo_usage(MIN_FIFO_DEPTH, lanes * tensor.bits),
         )
     )
-    return (readers - 1) * matrix(usage, np.size(lanes))
+    return (readers - 1) * matrix(usage, shape)
 
 
 def fork_energy_j(tensor: Tensor, lanes: Count, readers: int) -> Joules:
@@ -287,6 +289,6 @@ def fork_energy_j(tensor: Tensor, lanes: Count, readers: int) -> Joules:
     return (readers - 1) * _energy_j([Fork(tensor, lanes).structure()]) if readers > 1 else 0.0
 
 
-def row(values: Cost, points: int) -> NDArray[Any]:
-    """Return a value per point as an array, where one for all may have been given."""
-    return np.broadcast_to(np.asarray(values), points)
+def row(values: Cost, shape: Shape) -> NDArray[Any]:
+    """Return a value per point of a shape as an array of one axis."""
+    return np.broadcast_to(np.asarray(values), shape).ravel()

@@ -18,6 +18,7 @@ from codesign.hardware.processes.receive import Receive
 from codesign.hardware.processes.resize import Resize
 from codesign.hardware.processes.send import Send
 from codesign.hardware.structure import Structure
+from codesign.hardware.template import Shape
 from codesign.hardware.wire import widest_lanes
 from codesign.network.graph import INPUT, Graph
 from codesign.network.tensor import Tensor
@@ -66,7 +67,7 @@ def ends(graph: Graph) -> Ends:
     lanes = widest_lanes(graph.input)
     sends = [Send(graph.tensor(name)) for name in graph.outputs]
     structures = [end.structure() for end in (Receive(graph.input, lanes), *sends)]
-    priced = [price([structure], 1) for structure in structures]
+    priced = [price([structure], (1,)) for structure in structures]
     readers = graph.takers(INPUT)
     costs = np.sum([own for _, own in priced], axis=0)
     costs = costs + fork_costs(graph.input, lanes, readers)
@@ -103,7 +104,7 @@ def edges(graph: Graph, layers: Sequence[Options]) -> list[Edge]:
         source, tensor = index[name], graph.tensor(name)
         own = _edge(tensor, layers[source].output_lanes, np.array([1]))
         # the engines' own FIFOs lie at their inputs; this one has no engine behind it
-        final = matrix(resources.fifo_usage(MIN_FIFO_DEPTH, tensor.bits), 1)
+        final = matrix(resources.fifo_usage(MIN_FIFO_DEPTH, tensor.bits), (1,))
         delay = _fork_delay(graph, name, read.get(name, -1) + 1)
         found.append(replace(own, source=source, costs=own.costs + final, delay=delay))
     return found
@@ -121,7 +122,7 @@ def _edge(tensor: Tensor, producer: NDArray[np.int64], consumer: NDArray[np.int6
     wide, narrow = np.unique(producer), np.unique(consumer)
     sources, sinks = (grid.ravel() for grid in np.meshgrid(wide, narrow, indexing="ij"))
     structure = Resize(tensor, sources, sinks).structure()
-    points = len(sources)
+    points = (len(sources),)
     needed = np.not_equal(sources, sinks) * 1
     fifo = resources.fifo_usage(MIN_FIFO_DEPTH, sources * tensor.bits)
     usage = resources.total((resources.implemented(resources.process_usage(structure)), fifo))
@@ -138,7 +139,7 @@ def _edge(tensor: Tensor, producer: NDArray[np.int64], consumer: NDArray[np.int6
     )
 
 
-def _energy_j(structure: Structure, points: int) -> NDArray[np.float64]:
+def _energy_j(structure: Structure, points: Shape) -> NDArray[np.float64]:
     own = process_energy_j(structure) + fifo_energy_j(structure.reads[0])
     return row(own, points).astype(np.float64)
 

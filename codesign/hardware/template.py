@@ -22,6 +22,8 @@ from codesign.network.op import Op
 from codesign.network.tensor import Tensor
 from codesign.space import Space
 
+Shape = tuple[int, ...]
+
 MAX_UNROLL = 4096
 """Most multipliers in one engine: the limit at which HLS tools stop unrolling a loop completely
 (hls4ml documentation, `Strategy: Latency`)."""
@@ -53,17 +55,18 @@ class HardwareTemplate(ABC):
         """Return the knobs and the values that divide this node's shape."""
 
     @classmethod
-    def every(cls, node: Node, inputs: tuple[Tensor, ...]) -> Iterator[tuple[int, Self]]:
-        """Yield the engines of the whole space, in its order, and how many each of them stands for.
+    def every(cls, node: Node, inputs: tuple[Tensor, ...]) -> Iterator[tuple[Shape, Self]]:
+        """Yield the engines of the whole space, in its order, and the shape of what they stand for.
 
-        There is one for every value of the structural knobs; the others are arrays.
+        There is one for every value of the structural knobs; the others are arrays, each along an
+        axis of its own.
         """
         choices = cls.space(node, inputs).choices
         fixed = Space(choices[: len(cls.structural)])
         free = Space(choices[len(cls.structural) :])
         for number in range(fixed.size):
-            knobs: dict[str, Any] = {**fixed.at(number), **free.grid()}
-            yield free.size, cls.of(node, inputs, knobs)
+            knobs: dict[str, Any] = {**fixed.at(number), **free.axes()}
+            yield free.shape, cls.of(node, inputs, knobs)
 
     @abstractmethod
     def processes(self) -> tuple[Process, ...]:

@@ -50,11 +50,11 @@ class StreamingConv2d(HardwareTemplate):
         return Space(
             (
                 Choice("positions", divisors(op.window.positions)),
-                Choice("pe", divisors(op.outputs)),
-                Choice("simd", divisors(op.inputs)),
                 Choice("arithmetic", made_of),
                 Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
                 Choice("line_storage", lines),
+                Choice("pe", divisors(op.outputs)),
+                Choice("simd", divisors(op.inputs)),
             )
         )
 

@@ -39,10 +39,10 @@ class StreamingDense(HardwareTemplate):
         made_of = arithmetics(op.inputs, op.outputs, inputs[0], op.bits)
         return Space(
             (
-                Choice("pe", divisors(op.outputs)),
-                Choice("simd", divisors(op.inputs)),
                 Choice("arithmetic", made_of),
                 Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
+                Choice("pe", divisors(op.outputs)),
+                Choice("simd", divisors(op.inputs)),
             )
         )
 
