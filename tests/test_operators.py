@@ -161,3 +161,26 @@ def test_implementation_factors_are_the_quartiles_of_pairs() -> None:
         ]
         factors = resources.IMPLEMENTATION_FACTOR[resource]
         assert np.percentile(ratios, [25, 50, 75]) == pytest.approx(factors, abs=tolerance)
+
+
+@needs_tables
+def test_synthesis_factors_are_the_percentiles_of_reported_operators() -> None:
+    ratios, counts = [], []
+    for row in table("expressions"):
+        kind, luts = row["Operation"], number(row, "LUT")
+        if kind not in {"+", "-", "*", "icmp", "select"} or number(row, "DSP") or not luts:
+            continue
+        a, b = (int(row[column] or 0) for column in ("Bitwidth P0", "Bitwidth P1"))
+        if not 2 <= max(a, b) <= 64:
+            continue
+        rule = operators.multiplier_luts(a, b) if kind == "*" else operators.adder_luts(max(a, b))
+        ratios.append(luts / rule)
+        counts.append(int(row["count"]))
+    order = np.argsort(ratios)
+    shares = np.cumsum(np.array(counts)[order]) / sum(counts)
+    found = np.array(ratios)[order][np.searchsorted(shares, [0.1, 0.5, 0.9])]
+    assert sum(counts) == 352_222
+    assert found == pytest.approx(resources.SYNTHESIS_FACTOR["lut"], abs=0.01)
+    predicted, reported = memories("BRAM_18K")
+    replicated = np.percentile(reported / predicted, [10, 50, 90])
+    assert replicated == pytest.approx(resources.SYNTHESIS_FACTOR["bram18"])

@@ -344,7 +344,8 @@ def test_json_says_what_the_estimate_says(make: Any) -> None:
         assert row["used"] == math.ceil(price.resources[name].value)
         assert row["low"] <= price.resources[name].low
         assert row["high"] >= price.resources[name].high
-        assert row["csynth"] == price.csynth[name]
+        assert row["csynth"] == math.ceil(price.csynth[name].value)
+        assert row["csynth_low"] <= price.csynth[name].low <= row["csynth"] <= row["csynth_high"]
         assert row["board"] == getattr(board.resources, name)
         assert row["allowed"] == board.budget[name] == row["used"] + row["margin"]
     assert set(tree["violations"]) == {violation.resource for violation in price.violations}

@@ -64,7 +64,7 @@ class Estimate:
     latency_cycles: Interval
     resources: Mapping[str, Interval]
     """After implementation; this is what has to fit."""
-    csynth: Mapping[str, int]
+    csynth: Mapping[str, Interval]
     """As C-synthesis would report the accelerator, without the shell."""
     budget: Mapping[str, int]
     dynamic_energy_j: Interval
@@ -145,7 +145,6 @@ def estimate(design: Design, timing: Timing | None = None) -> Estimate:
     single = (timing or simulate(design, bounded=False)).latency
     stages = [int(i.process.structure().loop.stages) for i in design.instances]
     images_per_s = design.clock_hz / interval
-    usage = design_usage(design)
     return Estimate(
         clock_hz=design.clock_hz,
         interval_cycles=Interval(interval - max(stages) // 2, interval, interval + max(stages)),
@@ -155,7 +154,7 @@ def estimate(design: Design, timing: Timing | None = None) -> Estimate:
             single + sum(stages) + COSIMULATION_CYCLES,
         ),
         resources=_implemented(design),
-        csynth={name: ceil(float(resources.synthesised(usage)[name])) for name in RESOURCES},
+        csynth=_synthesised(design_usage(design)),
         budget=design.board.budget,
         dynamic_energy_j=dynamic_energy_j(design),
         static_power_w=design.board.static_power_w,
@@ -211,6 +210,12 @@ def weight_bytes(graph: Graph) -> int:
         if node.op.has_bias and node.op.weight_shape is not None
     )
     return -(-bits // 8)
+
+
+def _synthesised(usage: Usage) -> dict[str, Interval]:
+    """Return every resource as C-synthesis reports it."""
+    levels = [resources.synthesised(usage, kind) for kind in ("low", "value", "high")]
+    return {name: Interval(*(float(level[name]) for level in levels)) for name in RESOURCES}
 
 
 def _implemented(design: Design) -> dict[str, Interval]:

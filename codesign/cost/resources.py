@@ -39,6 +39,20 @@ _PARTS = (*RESOURCES, MEMORY_LUT, MEMORY_LUT_CSYNTH)
 INDEX_BITS = 16
 """Width at which loop counters are priced: the widest bound that streams of images reach."""
 
+SYNTHESIS_FACTOR: Mapping[str, tuple[float, float, float]] = {
+    "lut": (1.0, 1.0, 1.67),
+    "ff": (1.0, 1.0, 1.67),
+    "dsp": (1.0, 1.0, 1.0),
+    "bram18": (1.0, 1.0, 2.0),
+    "uram": (1.0, 1.0, 1.0),
+    MEMORY_LUT_CSYNTH: (1.0, 1.0, 1.0),
+}
+"""What C-synthesis reports over the rules: low, typical, high.
+
+Source: the 10th, 50th and 90th percentile of 352,222 reported additions, subtractions,
+comparisons, selections and multiplications in logic, and of 668 memories in block RAM, which tools
+may replicate. Registers are not reported one by one; they follow the logic that fills them."""
+
 IMPLEMENTATION_FACTOR: Mapping[str, tuple[float, float, float]] = {
     "lut": (0.40, 0.51, 0.75),
     "ff": (0.56, 0.75, 0.79),
@@ -98,17 +112,23 @@ def _sum(amounts: Sequence[Cost]) -> Cost:
     return result
 
 
-def synthesised(usage: Usage) -> Usage:
-    """Return the resources that C-synthesis would report for a usage."""
-    luts = usage["lut"] + usage[MEMORY_LUT_CSYNTH]
-    return {name: usage[name] for name in RESOURCES} | {"lut": luts}
+def synthesised(usage: Usage, kind: str = "value") -> Usage:
+    """Return the resources ("low", "value" or "high") that C-synthesis reports for a usage."""
+    return _levelled(usage, SYNTHESIS_FACTOR, MEMORY_LUT_CSYNTH, kind)
 
 
 def implemented(usage: Usage, kind: str = "value") -> Usage:
     """Return the resources ("low", "value" or "high") of a usage after implementation."""
+    return _levelled(usage, IMPLEMENTATION_FACTOR, MEMORY_LUT, kind)
+
+
+def _levelled(
+    usage: Usage, factors: Mapping[str, tuple[float, float, float]], memory_lut: str, kind: str
+) -> Usage:
+    """Return the resources of one level; `memory_lut` is the part that counts its memories."""
     index = ("low", "value", "high").index(kind)
-    factor = {name: factors[index] for name, factors in IMPLEMENTATION_FACTOR.items()}
-    luts = usage["lut"] * factor["lut"] + usage[MEMORY_LUT] * factor[MEMORY_LUT]
+    factor = {name: several[index] for name, several in factors.items()}
+    luts = usage["lut"] * factor["lut"] + usage[memory_lut] * factor[memory_lut]
     return {name: usage[name] * factor[name] for name in RESOURCES} | {"lut": luts}
 
 

@@ -33,7 +33,10 @@ class ResourceRow:
     low: int
     high: int
     csynth: int
-    """As C-synthesis would report the accelerator, without shell and FIFO memories."""
+    """As C-synthesis would report the accelerator, without shell and FIFO memories; with the range
+    `csynth_low` to `csynth_high`."""
+    csynth_low: int
+    csynth_high: int
     total: int
     ceiling: float
     allowed: int
@@ -93,7 +96,9 @@ def resource_rows(findings: Findings) -> tuple[ResourceRow, ...]:
             used=ceil(estimate.resources[name].value),
             low=floor(estimate.resources[name].low),
             high=ceil(estimate.resources[name].high),
-            csynth=estimate.csynth[name],
+            csynth=ceil(estimate.csynth[name].value),
+            csynth_low=floor(estimate.csynth[name].low),
+            csynth_high=ceil(estimate.csynth[name].high),
             total=getattr(board.resources, name),
             ceiling=getattr(board.ceilings, name),
             allowed=estimate.budget[name],

@@ -71,7 +71,7 @@ def _why_not(findings: Findings) -> list[str]:
 
 def _resource_table(findings: Findings) -> str:
     heads = ["resource", "used", "range", "of board", "ceiling", "allowed", "margin", "state"]
-    heads = [*heads, "C-synthesis"]
+    heads = [*heads, "C-synthesis", "range"]
     rows = [
         [
             quantity(row.name).label,
@@ -83,6 +83,7 @@ def _resource_table(findings: Findings) -> str:
             count(row.margin),
             row.state,
             count(row.csynth),
+            f"{count(row.csynth_low)} to {count(row.csynth_high)}",
         ]
         for row in resource_rows(findings)
     ]

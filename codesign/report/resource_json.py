@@ -112,6 +112,8 @@ def _resource_tree(row: ResourceRow) -> dict[str, Any]:
         "low": row.low,
         "high": row.high,
         "csynth": row.csynth,
+        "csynth_low": row.csynth_low,
+        "csynth_high": row.csynth_high,
         "board": row.total,
         "ceiling": row.ceiling,
         "allowed": row.allowed,
