@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from codesign.accuracy.datasets.digits import Digits
 from codesign.cli import main
 from codesign.errors import InputError
-from codesign.flow.training import framed
+from codesign.flow.training import framed_dataset
 
 
 def test_a_trained_model_is_saved_and_keeps_its_accuracy(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_a_trained_model_is_saved_and_keeps_its_accuracy(tmp_path: Path) -> None
     result = CliRunner().invoke(main, [*arguments, "--json"])
     assert result.exit_code == 0, result.output
     said = json.loads(result.output)["test_accuracy"]
-    digits = framed(Digits().load(), (1, 32, 32)).test
+    digits = framed_dataset(Digits().load(), (1, 32, 32)).test
     runtime = onnxruntime.InferenceSession(path)
     name = runtime.get_inputs()[0].name
     answers = [runtime.run(None, {name: image[None]})[0] for image in digits.images]
@@ -49,10 +49,10 @@ def test_what_cannot_be_trained_is_named(name: str, message: str, tmp_path: Path
 
 def test_small_grey_images_fill_the_middle_of_all_channels() -> None:
     digits = Digits().load()
-    large = framed(digits, (3, 11, 8))
+    large = framed_dataset(digits, (3, 11, 8))
     assert large.shape == (3, 11, 8)
     for channel in range(3):
         np.testing.assert_array_equal(large.test.images[:, channel, 1:9], digits.test.images[:, 0])
     assert not large.test.images[:, :, [0, 9, 10]].any()
     with pytest.raises(InputError, match="take 5 GB; training here is for small images"):
-        framed(digits, (1, 800, 800))
+        framed_dataset(digits, (1, 800, 800))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.accuracy.dataset import SPLIT_SEED, DatasetSource
+from codesign.accuracy.framing import Images, can_be_framed, framed
 from codesign.errors import InputError
 from codesign.load import build, member
 from codesign.network.graph import Graph
@@ -29,8 +30,6 @@ ALL = 0
 _HELD_SHARE = 5
 _FEWEST_TO_DIVIDE = 10
 _FORMAT = "save images x, and classes y where known (or x_train, x_test), with numpy.savez"
-
-Images = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,29 +137,13 @@ def fitted(part: Part, source: str, graph: Graph, frame: bool = False) -> Part:
     """
     shape, found = graph.input.shape, part.images.shape
     images = part.images
-    if frame:
-        images = _framed(images, shape)
+    if frame and can_be_framed(found[1:], shape):
+        images = framed(images, shape)
     if _spoken(images.shape[1:]) != _spoken(shape):
         problem = f"images are {shape_text(found[1:]) or 'numbers'}"
         reads = f"{graph.name} reads {shape_text(shape)}"
         raise InputError(source, f"{problem}, {reads}", _reshaping(found, shape))
     return Part(images.reshape(len(part), *shape), part.labels)
-
-
-def _framed(images: Images, shape: Shape) -> Images:
-    """Return images `[N, C, H, W]` in the middle of zeros; those that do not fit as they are."""
-    if not _can_be_framed(images.shape, shape):
-        return images
-    margins = [wanted - own for wanted, own in zip(shape[1:], images.shape[2:], strict=True)]
-    sides = [(margin // 2, margin - margin // 2) for margin in margins]
-    wide = np.pad(images, ((0, 0), (0, 0), *sides))
-    return np.repeat(wide, shape[0] // images.shape[1], axis=1)
-
-
-def _can_be_framed(found: Shape, wanted: Shape) -> bool:
-    is_map = len(found) == 4 and len(wanted) == 3
-    is_smaller = is_map and found[2] <= wanted[1] and found[3] <= wanted[2]
-    return is_smaller and found[1] in (1, wanted[0])
 
 
 def _spoken(shape: Shape) -> Shape:
@@ -174,7 +157,7 @@ def _reshaping(found: Shape, wanted: Shape) -> str:
         return f"give several, [N, {', '.join(map(str, wanted))}]"
     if len(found) == 4 and _spoken((found[3], *found[1:3])) == _spoken(wanted):
         return "put the channels first: images.transpose(0, 3, 1, 2)"
-    if _can_be_framed(found, wanted):
+    if can_be_framed(found[1:], wanted):
         return "frame=true puts them in the middle of zeros, grey ones into all channels"
     return f"give [N, {', '.join(map(str, wanted))}]"
 

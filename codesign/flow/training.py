@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from codesign.accuracy.dataset import Dataset, DatasetSource, Split
 from codesign.accuracy.evaluator import check_task
+from codesign.accuracy.framing import can_be_framed, framed
 from codesign.errors import InputError
 from codesign.load import build, member
 from codesign.network.floats import predict_floats
@@ -49,7 +48,7 @@ def train_reference(model: Model, source: str, epochs: int, seed: int) -> Learne
     from codesign.accuracy.torch_training import Recipe, learn_normalised
 
     chosen = member("accuracy.datasets", DatasetSource, source, "dataset")
-    dataset = framed(build(chosen, {}, "dataset").load(), model.input.shape)
+    dataset = framed_dataset(build(chosen, {}, "dataset").load(), model.input.shape)
     check_task(model.graph(), dataset, None)
     recipe = Recipe(epochs, _BATCH, _LEARNING_RATE, shift=1)
     learned = learn_normalised(model.network(seed), dataset.train, recipe, seed)
@@ -57,15 +56,14 @@ def train_reference(model: Model, source: str, epochs: int, seed: int) -> Learne
     return Learned(learned, dataset, float(rightly.mean()))
 
 
-def framed(dataset: Dataset, shape: Shape) -> Dataset:
+def framed_dataset(dataset: Dataset, shape: Shape) -> Dataset:
     """Return a data set with images of a larger shape `C x H x W`.
 
     Raises:
         InputError: its images are larger, or have other channels than one.
     """
     own = dataset.shape
-    fits = len(shape) == 3 and own[0] in (1, shape[0]) and own[1] <= shape[1] and own[2] <= shape[2]
-    if not fits:
+    if not can_be_framed(own, shape):
         reads = f"reads {shape_text(shape)}, images of {dataset.name} are "
         raise InputError("model", reads + shape_text(own), "choose another data set")
     images = sum(len(split) for split in (dataset.train, dataset.validation, dataset.test))
@@ -73,16 +71,13 @@ def framed(dataset: Dataset, shape: Shape) -> Dataset:
     if size > _MOST_BYTES:
         problem = f"{images} images of {shape_text(shape)} take {size / 1e9:.0f} GB"
         raise InputError(dataset.name, problem, "training here is for small images")
-    margins = (shape[1] - own[1], shape[2] - own[2])
-    sides = [(margin // 2, margin - margin // 2) for margin in margins]
 
-    def fill(split: Split) -> Split:
-        images = np.pad(split.images, ((0, 0), (0, 0), *sides))
-        return Split(np.repeat(images, shape[0] // own[0], axis=1), split.labels)
+    def larger(split: Split) -> Split:
+        return Split(framed(split.images, shape), split.labels)
 
     return replace(
         dataset,
-        train=fill(dataset.train),
-        validation=fill(dataset.validation),
-        test=fill(dataset.test),
+        train=larger(dataset.train),
+        validation=larger(dataset.validation),
+        test=larger(dataset.test),
     )
