@@ -19,6 +19,8 @@ from typing import Any
 
 from codesign.errors import InputError, MemberError, ToolError, nearest
 from codesign.search import pareto
+from codesign.search.formulation import Formulation
+from codesign.search.formulations.pareto import Pareto
 from codesign.search.store import Store
 from codesign.search.strategy import Strategy
 from codesign.search.trial import Constraint, Evaluate, Objective, Outcome, Trial, violations
@@ -98,6 +100,7 @@ class Study:
     Attributes:
         canonical: gives the key of a point; points of one key are evaluated once.
         problem: stands for whatever else the values depend on, e.g. a digest of the flow.
+        formulation: what the strategy is told of the trials.
         batch: points asked for at once. It is part of the definition, as a strategy learns
             only between batches.
     """
@@ -111,6 +114,7 @@ class Study:
     batch: int = 1
     canonical: Callable[[Point], str] = point_key
     problem: str = ""
+    formulation: Formulation = field(default_factory=Pareto)
 
     def __post_init__(self) -> None:
         if not self.objectives:
@@ -120,10 +124,14 @@ class Study:
             raise InputError("objectives", f"one is given twice: {', '.join(names)}")
         if not 0 <= self.seed < 2**32:
             raise InputError("seed", f"must lie between 0 and 2**32 - 1, got {self.seed}")
+        self.formulation.sought(self.objectives)
 
     def definition(self) -> dict[str, Any]:
         """Return, as JSON values, all that decides which trials are made, and in which order."""
         choices = [[choice.name, *choice.values] for choice in self.space.choices]
+        told = self.formulation.definition()
+        # journals of before there were formulations say nothing of this one
+        formulation = {} if told == Pareto().definition() else {"formulation": told}
         return {
             "space": hashlib.sha256(json.dumps(choices).encode()).hexdigest()[:16],
             "objectives": [objective.text for objective in self.objectives],
@@ -133,6 +141,7 @@ class Study:
             "seed": self.seed,
             "batch": self.batch,
             "problem": self.problem,
+            **formulation,
         }
 
     def run(
@@ -157,7 +166,8 @@ class Study:
                 makes; or the evaluation lacks an objective or a constrained quantity.
             MemberError: the strategy asks for what is no point of the space.
         """
-        strategy = self.strategy(self.space, self.objectives, self.seed, self.options)
+        sought = self.formulation.sought(self.objectives)
+        strategy = self.strategy(self.space, sought, self.seed, self.options)
         search = _Search(self, evaluate, budget, store, watch, pool)
         while (stop := search.stop()) is None:
             points = strategy.ask(self.batch)
@@ -167,7 +177,7 @@ class Study:
             search.begin(points)
             told = [search.answer(point) for point in points if search.stop() is None]
             if len(told) == self.batch:
-                strategy.tell(told)
+                strategy.tell([self.formulation.seen(t, self.objectives) for t in told])
         return Result(tuple(search.trials.values()), stop)
 
 

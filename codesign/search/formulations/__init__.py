@@ -1,0 +1,1 @@
+"""Formulations, one file each; `search.formulation` names one."""
