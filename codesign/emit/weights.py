@@ -18,6 +18,7 @@ from codesign.network.network import Parameters
 from codesign.network.op import Integers
 from codesign.network.ops.conv_transpose2d import ConvTranspose2d
 from codesign.network.subpixel import Subpixel
+from codesign.network.thresholds import thresholds
 
 LINE_WIDTH = 100
 
@@ -84,9 +85,12 @@ def _lookup_tables(process: Lookup, own: Parameters) -> dict[str, Integers]:
 
 
 def _channel_tables(requantiser: Requantiser, own: Parameters, lanes: int) -> dict[str, Integers]:
-    """Return bias and multiplier, one entry per output channel."""
+    """Return bias and multiplier, one entry per output channel; or its thresholds."""
     tables: dict[str, Integers] = {}
-    if own.bias is not None:
+    if requantiser.compares:
+        every = thresholds(own, requantiser.output, requantiser.sum_bits)
+        tables["thresholds"] = every.reshape(-1, lanes * requantiser.thresholds)
+    elif own.bias is not None:
         tables["bias"] = own.bias.reshape(-1, lanes)
         if requantiser.multiplies and own.multiplier is not None:
             per_output = np.broadcast_to(own.multiplier, own.bias.shape)

@@ -93,12 +93,16 @@ def _engine(
         if knob not in choices:
             where = f"{place}: engines.{node.name}.{knob}"
             raise InputError(where, "is no knob of this engine", nearest(knob, choices))
+    later = template.later_knobs()
     chosen: dict[str, int] = {}
     for name, choice in choices.items():
         where = f"{place}: engines.{node.name}.{name}"
-        if name not in given:
+        if name in given:
+            chosen[name] = _value(choice, given[name], where)
+        elif name in later:
+            chosen[name] = later[name]
+        else:
             raise InputError(where, "is missing", f"legal values: {_listed(choice)}")
-        chosen[name] = _value(choice, given[name], where)
     engine = template.of(node, inputs, chosen)
     if not bool(engine.legal()):
         raise InputError(

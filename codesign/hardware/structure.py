@@ -60,6 +60,15 @@ class Arithmetic(IntEnum):
     """the same in 27 x 18 bits, which UltraScale has: more products are added in the slice"""
 
 
+class Activation(IntEnum):
+    """How sums become outputs of fewer bits; `hardware/requantise.py` says what each takes."""
+
+    MULTIPLIER = 0
+    """multiply, round, clip"""
+    COMPARATOR = 1
+    """count the thresholds that are reached"""
+
+
 @dataclass(frozen=True, slots=True)
 class Loop:
     """A perfect nest of named counters, pipelined as one loop.

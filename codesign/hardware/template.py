@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -38,7 +38,7 @@ class HardwareTemplate(ABC):
     __slots__ = ()
     implements: ClassVar[type[Op]]
     structural: ClassVar[tuple[str, ...]] = ()
-    """Knobs that decide which processes there are, the first of the space: never arrays."""
+    """Knobs that decide of what parts there are, the first of the space: never arrays."""
     illegal: ClassVar[str] = "need wider words or more multipliers than tools take"
     """What is wrong with knobs that are not `legal` together."""
     node: Node
@@ -92,6 +92,15 @@ class HardwareTemplate(ABC):
         """Return the knobs in declaration order."""
         names = tuple(field.name for field in fields(cls))  # type: ignore[arg-type]
         return tuple(name for name in names if name not in ("node", "inputs"))
+
+    @classmethod
+    def later_knobs(cls) -> dict[str, int]:
+        """Return knobs that older design files lack, with the value that their engines had.
+
+        A knob that a template gets later has that value as its default.
+        """
+        own = fields(cls)  # type: ignore[arg-type]
+        return {field.name: field.default for field in own if field.default is not MISSING}
 
     def legal(self) -> NDArray[np.bool_]:
         """Return, per point, whether tools take its unrolling and word widths."""

@@ -71,8 +71,7 @@ class Depthwise(Process):
                     Role.CONSTANT,
                     self.storage,
                 ),
-                Buffer("bias", words, self.lanes, sum_bits, True, Role.CONSTANT),
-                *self.requantiser.table(words, self.lanes),
+                *self.requantiser.tables(words, self.lanes),
                 Buffer(
                     "running",
                     words,

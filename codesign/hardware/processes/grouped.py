@@ -112,12 +112,11 @@ class Grouped(Process):
 
     def _constants(self, words: Count, steps: Count) -> tuple[Buffer, ...]:
         """Return the learned tables; `words` of results make one pixel."""
-        sum_bits, lanes = self.requantiser.sum_bits, self.pe * self.simd
+        lanes = self.pe * self.simd
         weights = self.positions * words * steps
         return (
             Buffer("weights", weights, lanes, self.weight_bits, True, Role.CONSTANT, self.storage),
-            Buffer("bias", words, self.pe, sum_bits, True, Role.CONSTANT),
-            *self.requantiser.table(words, self.pe),
+            *self.requantiser.tables(words, self.pe),
         )
 
     def _memories(self, words: Count, steps: Count, folds: Count) -> tuple[Buffer, ...]:

@@ -91,8 +91,7 @@ class Matrix(Process):
                     Role.CONSTANT,
                     self.storage,
                 ),
-                Buffer("bias", folds, self.pe, sum_bits, True, Role.CONSTANT),
-                *self.requantiser.table(folds, self.pe),
+                *self.requantiser.tables(folds, self.pe),
                 Buffer(
                     "vector",
                     steps,

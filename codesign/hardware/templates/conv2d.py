@@ -8,8 +8,8 @@ from codesign.hardware.packing import arithmetics
 from codesign.hardware.patches import patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.matrix import Matrix
-from codesign.hardware.requantise import Requantiser
-from codesign.hardware.structure import Count, Storage
+from codesign.hardware.requantise import Requantiser, activations
+from codesign.hardware.structure import Activation, Count, Storage
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.conv2d import Conv2d
@@ -32,9 +32,10 @@ class StreamingConv2d(HardwareTemplate):
     arithmetic: Count
     weight_storage: Count
     line_storage: Count
+    activation: Activation = Activation.MULTIPLIER
 
     implements = Conv2d
-    structural = ("positions",)
+    structural = ("positions", "activation")
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
@@ -50,6 +51,7 @@ class StreamingConv2d(HardwareTemplate):
         return Space(
             (
                 Choice("positions", divisors(op.window.positions)),
+                Choice("activation", activations(node)),
                 Choice("arithmetic", made_of),
                 Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
                 Choice("line_storage", lines),
@@ -68,7 +70,7 @@ class StreamingConv2d(HardwareTemplate):
             outputs=op.outputs,
             element=source,
             weight_bits=op.bits,
-            requantiser=Requantiser.of(self.node),
+            requantiser=Requantiser.of(self.node, self.activation),
             pe=self.pe,
             simd=self.simd * self.positions,
             arithmetic=self.arithmetic,

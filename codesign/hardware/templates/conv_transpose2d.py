@@ -10,8 +10,8 @@ from codesign.hardware.process import Process
 from codesign.hardware.processes.grouped import Grouped
 from codesign.hardware.processes.interleave import Interleave
 from codesign.hardware.processes.matrix import Matrix
-from codesign.hardware.requantise import Requantiser
-from codesign.hardware.structure import Count, Storage
+from codesign.hardware.requantise import Requantiser, activations
+from codesign.hardware.structure import Activation, Count, Storage
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.conv_transpose2d import ConvTranspose2d
@@ -39,9 +39,10 @@ class StreamingConvTranspose2d(HardwareTemplate):
     weight_storage: Count
     line_storage: Count
     band_storage: Count
+    activation: Activation = Activation.MULTIPLIER
 
     implements = ConvTranspose2d
-    structural = ("positions",)
+    structural = ("positions", "activation")
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
@@ -52,6 +53,7 @@ class StreamingConvTranspose2d(HardwareTemplate):
         return Space(
             (
                 Choice("positions", divisors(window.positions) if op.groups == 1 else (1,)),
+                Choice("activation", activations(node)),
                 Choice("pe", divisors(op.outputs // op.groups)),
                 Choice("simd", divisors(op.inputs // op.groups)),
                 Choice("arithmetic", UNPACKED),
@@ -91,7 +93,7 @@ class StreamingConvTranspose2d(HardwareTemplate):
         convolution = _subpixel(self.node, self.inputs).convolution
         rows, columns = convolution.window.output_size(source.shape)
         positions, pixels = convolution.window.positions, rows * columns
-        requantiser = Requantiser.of(self.node)
+        requantiser = Requantiser.of(self.node, self.activation)
         if op.groups > 1:
             return Grouped(
                 pixels=pixels,

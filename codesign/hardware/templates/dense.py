@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from codesign.hardware.packing import arithmetics
 from codesign.hardware.process import Process
 from codesign.hardware.processes.matrix import Matrix
-from codesign.hardware.requantise import Requantiser
-from codesign.hardware.structure import Count, Storage
+from codesign.hardware.requantise import Requantiser, activations
+from codesign.hardware.structure import Activation, Count, Storage
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.dense import Dense
@@ -29,8 +29,10 @@ class StreamingDense(HardwareTemplate):
     simd: Count
     arithmetic: Count
     weight_storage: Count
+    activation: Activation = Activation.MULTIPLIER
 
     implements = Dense
+    structural = ("activation",)
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
@@ -39,6 +41,7 @@ class StreamingDense(HardwareTemplate):
         made_of = arithmetics(op.inputs, op.outputs, inputs[0], op.bits)
         return Space(
             (
+                Choice("activation", activations(node)),
                 Choice("arithmetic", made_of),
                 Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
                 Choice("pe", divisors(op.outputs)),
@@ -55,7 +58,7 @@ class StreamingDense(HardwareTemplate):
             outputs=op.outputs,
             element=self.inputs[0],
             weight_bits=op.bits,
-            requantiser=Requantiser.of(self.node),
+            requantiser=Requantiser.of(self.node, self.activation),
             pe=self.pe,
             simd=self.simd,
             arithmetic=self.arithmetic,

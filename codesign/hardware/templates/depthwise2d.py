@@ -8,8 +8,8 @@ from codesign.hardware.packing import UNPACKED
 from codesign.hardware.patches import patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.depthwise import Depthwise
-from codesign.hardware.requantise import Requantiser
-from codesign.hardware.structure import Count, Storage
+from codesign.hardware.requantise import Requantiser, activations
+from codesign.hardware.structure import Activation, Count, Storage
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.conv2d import Conv2d
@@ -31,9 +31,10 @@ class StreamingDepthwise2d(HardwareTemplate):
     arithmetic: Count
     weight_storage: Count
     line_storage: Count
+    activation: Activation = Activation.MULTIPLIER
 
     implements = Conv2d
-    structural = ("positions",)
+    structural = ("positions", "activation")
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
@@ -50,6 +51,7 @@ class StreamingDepthwise2d(HardwareTemplate):
         return Space(
             (
                 Choice("positions", divisors(op.window.positions)),
+                Choice("activation", activations(node)),
                 Choice("pe", divisors(op.inputs)),
                 Choice("arithmetic", UNPACKED),
                 Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
@@ -66,7 +68,7 @@ class StreamingDepthwise2d(HardwareTemplate):
             positions=op.window.positions,
             element=source,
             weight_bits=op.bits,
-            requantiser=Requantiser.of(self.node),
+            requantiser=Requantiser.of(self.node, self.activation),
             lanes=self.pe,
             arithmetic=self.arithmetic,
             storage=self.weight_storage,

@@ -11,8 +11,8 @@ from codesign.hardware.packing import UNPACKED
 from codesign.hardware.patches import patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.grouped import Grouped
-from codesign.hardware.requantise import Requantiser
-from codesign.hardware.structure import Count, Storage
+from codesign.hardware.requantise import Requantiser, activations
+from codesign.hardware.structure import Activation, Count, Storage
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.conv2d import Conv2d
@@ -35,8 +35,10 @@ class StreamingGrouped2d(HardwareTemplate):
     arithmetic: Count
     weight_storage: Count
     line_storage: Count
+    activation: Activation = Activation.MULTIPLIER
 
     implements = Conv2d
+    structural = ("activation",)
     illegal = f"{HardwareTemplate.illegal}, or several groups at once without all of their inputs"
 
     @classmethod
@@ -53,6 +55,7 @@ class StreamingGrouped2d(HardwareTemplate):
         several = (own * groups for groups in divisors(op.groups)[1:])
         return Space(
             (
+                Choice("activation", activations(node)),
                 Choice("pe", (*divisors(own), *several)),
                 Choice("simd", divisors(op.inputs // op.groups)),
                 Choice("arithmetic", UNPACKED),
@@ -72,7 +75,7 @@ class StreamingGrouped2d(HardwareTemplate):
             outputs=op.outputs // op.groups,
             element=source,
             weight_bits=op.bits,
-            requantiser=Requantiser.of(self.node),
+            requantiser=Requantiser.of(self.node, self.activation),
             pe=self.pe,
             simd=self.simd,
             arithmetic=self.arithmetic,
