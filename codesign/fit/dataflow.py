@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from codesign.design import Design
 from codesign.fit.goal import GOALS, MIX, OBJECTIVES, Goal, Measure
 from codesign.fit.mix import Mixed, Mixer
-from codesign.fit.optimum import QUICK, SPAN, THOROUGH, Effort
+from codesign.fit.optimum import PRICES, QUICK, SPAN, THOROUGH, Effort
 from codesign.fit.options import check_buildable
 from codesign.fit.problem import Items, Problem
 from codesign.fit.solver import Solver, Verdict
@@ -167,7 +167,7 @@ class _Search:
         shortage = None
         if shorter:
             wanted = worthwhile[-1] if worthwhile else shorter[0]
-            missing = self._excess(self._closest(wanted, QUICK), wanted)
+            missing = self._excess(self._closest(wanted, PRICES), wanted)
             shortage = Shortage(wanted, missing, interval / wanted) if missing else None
         gap = (interval - bound) / interval
         answer = self._answer(found.items, interval, gap, shortage)

@@ -13,6 +13,7 @@ Lagrangian relaxation method for solving integer programming problems", Manageme
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,8 @@ class Dual:
         self.closed = np.where(open_items, 0.0, np.inf)
         self.open = open_items
         self.unit = np.maximum(worth.budget, 1.0)
+        self.soft = self._softened()
+        """What resources cost where too much of them is possible, but dear."""
         self.seen: list[Items] = []
         self.bound, self.value = -np.inf, np.inf
         self.best: Items | None = None
@@ -102,6 +105,27 @@ class Dual:
         value = self.total(items)
         if value < self.value:
             self.value, self.best = value, items
+
+    def promising(self, most: int) -> list[Items]:
+        """Return the best design and the best of the choices seen, though they need too much."""
+        starts = {items.tobytes(): items for items in self.seen}
+        if self.best is not None:
+            starts[self.best.tobytes()] = self.best
+        return sorted(starts.values(), key=lambda items: float(self.price(self.sums(items))))[:most]
+
+    @property
+    def columns(self) -> Values:
+        """What is summed over a design's items: resources, then merits, `[items, columns]`."""
+        return np.column_stack([self.costs, *self.merits])
+
+    def sums(self, items: Items) -> Values:
+        """Return a design's sums, `[columns]`."""
+        merits = [float(merit[items].sum()) for merit in self.merits]
+        return np.concatenate([self.costs[items].sum(axis=0), merits])
+
+    def price(self, sums: Values) -> Values:
+        """Return what sums `[..., columns]` cost where too much of a resource is possible."""
+        return self._value(sums, self.soft)
 
     def _reveal(self, items: Items) -> None:
         """Add the merit that is greatest for a design, if it is a new one."""
@@ -191,12 +215,18 @@ class Dual:
     def _segments(self) -> tuple[Values, Values]:
         """Return price and width of the three segments of every resource's usage, in budgets."""
         knots = np.maximum(self.worth.knots / self.unit[:, None], 0.0)
-        slopes = self.worth.slopes * self.unit[:, None]
-        if self.worth.hard:
-            slopes[:, 2] = _STEEP * (slopes[:, 1].max() + (1.0 if self.merits else 0.0))
+        slopes = self.soft.slopes * self.unit[:, None]
         endless = np.full(len(knots), np.inf)
         widths = np.column_stack([knots[:, 0], knots[:, 1] - knots[:, 0], endless])
         return slopes.ravel(), widths.ravel()
+
+    def _softened(self) -> Worth:
+        if not self.worth.hard:
+            return self.worth
+        slopes = self.worth.slopes.copy()
+        dearest = (slopes[:, 1] * self.unit).max() + (1.0 if self.greatest else 0.0)
+        slopes[:, 2] = _STEEP * dearest / self.unit
+        return replace(self.worth, slopes=slopes, hard=False)
 
     def _merit(self, items: Items) -> float:
         return max((float(merit[items].sum()) for merit in self.merits), default=0.0)
@@ -210,20 +240,18 @@ class Dual:
         others = np.concatenate([np.arange(start, stop) for start, stop in spans])
         others = others[self.open[others]]
         table = self.problem.table[others]
-        columns = np.column_stack([self.costs, *self.merits])
-        resources = self.costs.shape[1]
+        columns = self.columns
         items, total = items.copy(), columns[items].sum(axis=0)
-        value = self._value(total, resources)
+        value = self._value(total, self.worth)
         while True:
             totals = total + columns[others] - columns[items[table]]
-            values = self._value(totals, resources)
+            values = self._value(totals, self.worth)
             number = int(values.argmin())
             if not values[number] < value - (CLOSE * abs(value) if value < np.inf else 0.0):
                 return items
             items[table[number]], total, value = others[number], totals[number], values[number]
 
-    def _value(self, totals: Values, resources: int) -> Values:
-        value = self.worth.of(totals[..., :resources])
-        if self.merits:
-            value = value + totals[..., resources:].max(axis=-1)
-        return value
+    def _value(self, sums: Values, worth: Worth) -> Values:
+        resources = self.costs.shape[1]
+        value = worth.of(sums[..., :resources])
+        return value + sums[..., resources:].max(axis=-1) if self.merits else value

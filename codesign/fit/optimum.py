@@ -1,9 +1,10 @@
 """The best design at one interval: prices first, integer programmes for what they leave open.
 
-Prices give a bound and, through exchanges, a good design. Every item has a least cost of any
-design that contains it; what costs more than a design already known is out. Where much is left,
-the programme is solved over a core, the items of least such cost. It is exact where all that is
-left out costs more than its answer, and else says how much better a design could be at the most.
+Prices give a bound and good designs. Every item has a least cost of any design that contains it;
+what costs more than a design already known is out. The items of least such cost are the core:
+exchanges among them make the designs better (`codesign.fit.exchange`). Where the bound is not met
+then, a programme is solved over a core. It is exact where all that is left out costs more than
+its answer, and else says how much better a design could be at the most.
 
 Source: Balas and Zemel, "An algorithm for large zero-one knapsack problems", Operations Research
 1980 (the core); Dantzig, Fulkerson and Johnson 1954 (fixing by reduced costs).
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.fit.dual import CLOSE, Dual
+from codesign.fit.exchange import Exchange
 from codesign.fit.problem import Items
 from codesign.fit.programme import solve
 
@@ -29,13 +31,20 @@ class Effort:
     """Options in each core to try, rising; whatever is left beyond the last one stays out."""
     nodes: int
     """Branches of each programme."""
+    proofs_only: bool = False
+    """Whether a programme is solved only where its core is all that is left."""
 
 
 EVERYTHING = 1 << 30
 THOROUGH = Effort((300, 1200, 4800), 2000)
-QUICK = Effort((300,), 100)
+QUICK = Effort((300,), 100, proofs_only=True)
+PRICES = Effort((), 0)
 SPAN = Effort((300, 1200), 1000)
 ANY = Effort((300, 1200, EVERYTHING), 2000)
+EXCHANGED = 800
+"""Options of the core among which designs are made better."""
+STARTS = 8
+"""Designs that are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +74,40 @@ def minimise(dual: Dual, effort: Effort = THOROUGH, any_will_do: bool = False) -
     """
     dual.tighten(lambda known: any_will_do and known.best is not None)
     bound, programmes = dual.bound, 0
-    if not (dual.solved or (any_will_do and dual.best is not None)):
+
+    def enough() -> bool:
+        known = dual.best is not None
+        return known and (any_will_do or bound >= dual.value * (1 - CLOSE))
+
+    if not (dual.solved or enough()):
         least = dual.least()
-        options = np.arange(len(least)) < dual.problem.options
+        _exchange(dual, _core(dual, least, EXCHANGED)[0])
         merits = dual.weighty()
         for size in effort.cores:
-            core, beyond = _core(dual, least, options, size)
+            core, beyond = _core(dual, least, size)
+            if enough() or (effort.proofs_only and beyond < np.inf):
+                break
             inside = _programme(dual, core, merits, effort.nodes, any_will_do)
             programmes += inside.programmes
             bound = max(bound, min(inside.bound, beyond))
-            if dual.best is not None and (any_will_do or bound >= dual.value * (1 - CLOSE)):
-                break
             if beyond == np.inf:
                 break
     return Optimum(dual.best, dual.value, min(bound, dual.value), programmes)
 
 
-def _core(
-    dual: Dual, least: NDArray[np.float64], options: NDArray[np.bool_], size: int
-) -> tuple[NDArray[np.intp], float]:
-    """Return the items of least cost, and the least cost of those that are left out."""
-    costs = np.sort(least[options & (least < np.inf)])
+def _exchange(dual: Dual, core: NDArray[np.intp]) -> None:
+    """Make the best designs better by exchanges among some items."""
+    candidates = np.zeros(len(dual.open), bool)
+    candidates[core] = True
+    exchange = Exchange(dual.problem, dual.columns, candidates)
+    for start in dual.promising(STARTS):
+        dual.offer(exchange.improved(start, dual.price))
+
+
+def _core(dual: Dual, least: NDArray[np.float64], size: int) -> tuple[NDArray[np.intp], float]:
+    """Return the items of least cost, so many options at the most, and the least cost beyond."""
+    options = least[: dual.problem.options]
+    costs = np.sort(options[options < np.inf])
     most = dual.value
     if len(costs) > size:
         most = min(most, float(costs[size]))

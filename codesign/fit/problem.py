@@ -93,6 +93,13 @@ class Problem:
             scopes.append(scope + ((2 * edge.sink,) if edge.sink >= 0 else ()))
             places.append(offset + np.arange(len(edge.cycles)))
             offset += len(edge.cycles)
+        self.widths = np.stack(
+            [
+                np.concatenate([width_of[2 * n + side] for n in range(len(self.layers))])
+                for side in (0, 1)
+            ]
+        )
+        """By option, which of its layer's input and output widths it has, `[2, options]`."""
         self.place = np.concatenate(places)
         """The entry of the elimination's tables that an item belongs to; those of one stand
         together."""
