@@ -288,20 +288,24 @@ def emit(folder: Path, to: Path | None) -> None:
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
 @click.option("--timed", is_flag=True, help="With clocks and FIFOs of the emitted depths.")
+@click.option("--tool", metavar="NAME", help="Another tool: timed, bambu (every process in RTL).")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @_reported
-def validate(folder: Path, timed: bool, as_json: bool) -> None:
+def validate(folder: Path, timed: bool, tool: str | None, as_json: bool) -> None:
     """Compile and run the C simulation of a run, or of an HLS project, and compare every layer."""
     from dataclasses import asdict
 
-    from codesign.flow.again import time_again, validate_again
+    from codesign.flow.again import measure_with, validate_again
 
-    measurement = time_again(folder) if timed else validate_again(folder)
+    name = "timed" if timed else tool
+    measurement = measure_with(folder, name) if name else validate_again(folder)
     if as_json:
         click.echo(json.dumps(asdict(measurement), indent=1))
     else:
         for layer in measurement.layers:
             click.echo(f"layer {layer}: equal")
+        for process, taken in measurement.processes.items():
+            click.echo(f"process {process}: equal, {taken:,} cycles in RTL")
         if measurement.images:
             click.echo(f"accelerator: {measurement.images} images equal")
         if measurement.ends:

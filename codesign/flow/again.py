@@ -46,14 +46,15 @@ def emit_again(folder: RunFolder, to: Path | None = None) -> tuple[Path, str]:
     return folder.project, digest(files)
 
 
-def time_again(path: Path) -> Measurement:
-    """Run the timed simulation of a run's project, or of a project's own folder.
+def measure_with(path: Path, tool: str) -> Measurement:
+    """Run a tool on a run's project, or on a project's own folder.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or there is no such tool.
     """
+    chosen = member("validate.tools", Tool, tool, "--tool")
     project = path / "best" / "hls" if (path / "flow.yaml").is_file() else path
-    return member("validate.tools", Tool, "timed")().measure(project)
+    return chosen().measure(project)
 
 
 def validate_again(path: Path) -> Measurement:

@@ -30,6 +30,8 @@ class Measurement:
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """What each process did per image, if the tool counts: loop trips, multiplications by group,
     words by stream."""
+    processes: Mapping[str, int] = field(default_factory=dict)
+    """Cycles of one image in each process that was taken to RTL and is equal, if the tool does."""
 
     @property
     def latency(self) -> int:

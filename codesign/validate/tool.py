@@ -72,8 +72,14 @@ def gxx_version() -> str:
     return output.splitlines()[0]
 
 
-def make(project: Path, target: str, limit_s: float) -> Built:
+def make(project: Path, target: str, limit_s: float, *settings: str) -> Built:
     """Build and run a target that ends with PASS or FAIL.
+
+    Args:
+        project: the HLS project's folder.
+        target: what to make.
+        limit_s: time limit [s].
+        settings: variables of the Makefile, `NAME=value`.
 
     Raises:
         InputError: the folder holds no project.
@@ -82,7 +88,7 @@ def make(project: Path, target: str, limit_s: float) -> Built:
     if not (project / "Makefile").is_file():
         raise InputError(str(project), "is no HLS project (no Makefile)", "emit it first")
     log = project / "build" / f"{target}.log"
-    command = ["make", "--silent", f"--jobs={os.cpu_count() or 1}", target]
+    command = ["make", "--silent", f"--jobs={os.cpu_count() or 1}", target, *settings]
     code, output = call(command, project, log, limit_s)
     verdict = re.findall(r"^(?:FAIL: .*|PASS)$", output, re.MULTILINE)
     if not verdict or (code == 0) != (verdict[-1] == "PASS"):
