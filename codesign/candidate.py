@@ -102,16 +102,19 @@ class Judge:
     target: Target
     dataset: Dataset
     evaluator: Evaluator
+    tolerance: float = 0.0
+    """Sum of relative violations up to which a network is trained all the same."""
 
     def __call__(self, point: Point, number: int, seed: int) -> Outcome:
         """Return what one point is worth.
 
-        A network whose hardware cannot meet the wish is not trained. A trained one is fitted
-        again: its accumulators have the widths that its weights need, not the widest.
+        A network whose hardware cannot meet the wish is not trained, unless so much is tolerated.
+        A trained one is fitted again: its accumulators have the widths that its weights need, not
+        the widest.
         """
         graph = self.family.decode(point)
         early = self._hardware(graph)
-        if early.violations:
+        if sum(early.violations.values()) > self.tolerance:
             return early
         network, share = self._learned(point, graph, seed)
         final = self._hardware(network.graph)

@@ -145,6 +145,17 @@ def test_a_network_that_misses_the_wish_is_not_trained(dataset: Dataset, wish: s
     assert "accuracy" not in outcome.values
 
 
+def test_a_network_that_misses_what_is_tolerated_is_trained(dataset: Dataset) -> None:
+    reached = judge(dataset, wishing())(POINT, 0, 1).values["fps"]
+    wish = f"fps>={1.25 * reached:g}"
+    for tolerance, trained in ((0.1, 0), (0.3, 1)):
+        judging = replace(judge(dataset, wishing(wish)), tolerance=tolerance)
+        outcome = judging(POINT, 0, 1)
+        assert len(judging.evaluator.asked) == trained  # type: ignore[attr-defined]
+        assert list(outcome.violations.values()) == [pytest.approx(0.2, rel=1e-3)]
+        assert ("accuracy" in outcome.values) == bool(trained)
+
+
 def test_a_board_that_is_too_small_is_said_by_resource(dataset: Dataset) -> None:
     tiny = replace(BOARD, resources=replace(BOARD.resources, lut=3000, bram18=100))
     judging = judge(dataset, wishing(board=tiny))

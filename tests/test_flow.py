@@ -35,6 +35,7 @@ from codesign.network.ops.add import Add
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.tensor import Tensor
 from codesign.network.windows import Window
+from codesign.search.formulations.two_stage import TwoStage
 from codesign.search.store import Store
 from codesign.search.trial import Constraint, Objective, Trial
 
@@ -486,6 +487,16 @@ def test_the_choice_is_the_best_in_the_first_objective_then_in_the_next() -> Non
     )
     assert choose(trials, BEST_FIRST, (), "zcu104").number == 1
     assert choose(trials, BEST_FIRST[::-1], (), "zcu104").number == 2
+
+
+def test_the_choice_of_two_stages_may_miss_what_others_meet() -> None:
+    trials = (
+        trial(0, {"accuracy": 0.9, "latency_s": 3.0}, **{"latency_s<=2": 0.5}),
+        trial(1, {"accuracy": 0.8, "latency_s": 1.0}),
+    )
+    assert choose(trials, BEST_FIRST, (), "zcu104", TwoStage(2)).number == 1
+    with pytest.raises(InfeasibleError, match=r"two_stage chooses from meets.* 1 of 2 networks do"):
+        choose(trials, BEST_FIRST, (), "zcu104", TwoStage(1))
 
 
 def test_where_nothing_is_feasible_the_closest_says_what_it_misses_and_how_far() -> None:

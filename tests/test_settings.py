@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from codesign.accuracy.datasets.npz import Npz
 from codesign.errors import InputError
+from codesign.flow.goals import GOALS
 from codesign.flow.settings import (
     QUANTITIES,
+    Search,
     Settings,
     load_settings,
     resolve,
     split_wishes,
 )
-from codesign.load import read_yaml, resource_names, resource_path, yaml_text
+from codesign.load import (
+    member,
+    names,
+    read_yaml,
+    resource_names,
+    resource_path,
+    yaml_text,
+)
+from codesign.search.formulation import Formulation
+from codesign.search.formulations.scalarised import Scalarised
+from codesign.search.formulations.two_stage import TwoStage
 from codesign.search.strategies.random import Random
+from codesign.search.strategy import Strategy
 
 # What a flow leaves to the command line.
 MISSING = {"onnx": ("network.model=model.onnx",)}
@@ -80,6 +94,57 @@ def test_another_member_does_not_inherit_options_but_keeps_what_is_codesigns() -
     assert "population" not in settings.data["search"]
     same = resolve(flow, ["search=nsga2"], "flow")
     assert same.options["search"]["population"] == 20
+
+
+def test_a_formulation_brings_its_options_and_takes_them_along() -> None:
+    changes = ["search.formulation=scalarised", "search.weights={latency_s: 0.2}"]
+    flow = load(*changes, "search.trials=9").data
+    assert resolve(flow, (), "flow").formulation == Scalarised(weights={"latency_s": 0.2})
+    other = resolve(flow, ["search=random"], "flow")
+    assert other.formulation == Scalarised(weights={"latency_s": 0.2})
+    assert "weights" not in other.options["search"]
+    back = resolve(flow, ["search.formulation=two_stage", "search.finalists=3"], "flow")
+    assert back.formulation == TwoStage(3)
+    assert (back.search.trials, "weights" in back.data["search"]) == (9, False)
+    with pytest.raises(InputError, match=r"has no key 'search\.finalists'"):
+        load("search.finalists=3")
+    with pytest.raises(InputError, match=r"^search: finalists are at least 1, got 0"):
+        load("search.formulation=two_stage", "search.finalists=0")
+    with pytest.raises(InputError, match=r"search\.formulation: has no 'parto'; did you mean par"):
+        load("search.formulation=parto")
+
+
+def test_no_strategy_and_no_formulation_claim_the_same_key() -> None:
+    shared = {f.name for f in fields(Search)}
+    for name in names("search.formulations"):
+        own = {f.name for f in fields(member("search.formulations", Formulation, name))}
+        assert not own & shared
+        for other in names("search.strategies"):
+            assert not own & set(member("search.strategies", Strategy, other).defaults)
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_a_goal_stands_for_objectives_and_hardware(goal: str) -> None:
+    preset = GOALS[goal]
+    settings = load("hardware.objective=mix", "hardware.weights={latency: 1.0}", f"goal={goal}")
+    assert settings.hardware.objective == "mix", "what is said beside a goal wins"
+    settings = load(f"goal={goal}")
+    assert tuple(o.text for o in settings.objectives) == preset.objectives
+    assert settings.hardware.objective == preset.hardware
+    assert resolve(settings.data, (), "again") == settings
+    named = load(f"goal={goal}", "search.objectives=[min lut]")
+    assert [o.text for o in named.objectives] == ["min lut"]
+    assert named.hardware.objective == preset.hardware
+
+
+def test_a_goal_of_the_flow_gives_way_to_what_stands_beside_it() -> None:
+    data = read_yaml(resource_path("flows", "quickstart")) | {"goal": "low_energy"}
+    assert resolve(data, (), "flow").hardware.objective == "interval"
+    assert resolve(data, ["goal=low_latency"], "flow").hardware.objective == "latency"
+    del data["hardware"]
+    assert resolve(data, (), "flow").hardware.objective == "energy"
+    with pytest.raises(InputError, match=r"goal: there is no 'low_latancy'; did you mean low_lat"):
+        load("goal=low_latancy")
 
 
 def test_wishes_stand_beside_those_of_the_flow(tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ def prepare(settings: Settings) -> Prepared:
     dataset: Dataset = settings.build_member("dataset").load()
     tensor = Tensor(dataset.shape, INPUT_BITS, signed=False)
     family = settings.build_member("network", input=tensor, classes=dataset.classes)
-    judge = Judge(family, target, dataset, settings.build_member("training"))
+    evaluator = settings.build_member("training")
+    judge = Judge(family, target, dataset, evaluator, settings.formulation.tolerance)
     study = Study(
         space=family.space(),
         objectives=settings.objectives,
@@ -56,6 +57,7 @@ def prepare(settings: Settings) -> Prepared:
         batch=settings.search.batch,
         canonical=family.canonical,
         problem=yaml_text({key: settings.data[key] for key in _DECISIVE}),
+        formulation=settings.formulation,
     )
     return Prepared(settings, dataset, judge, study)
 

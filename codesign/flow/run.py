@@ -26,12 +26,15 @@ from codesign.network.network import Network
 from codesign.report.explain import misses
 from codesign.report.findings import Findings, FitSummary
 from codesign.report.write import report_files
+from codesign.search.formulation import Formulation
+from codesign.search.formulations.pareto import Pareto
 from codesign.search.store import Store
 from codesign.search.study import Budget, Progress, Result
 from codesign.search.trial import Constraint, Objective, Trial
 from codesign.search.workers import workers
 from codesign.validate.measurement import Measurement
 
+PARETO = Pareto()
 _PACKAGES = ("codesign", "numpy", "scipy", "torch", "optuna", "onnx", "scikit-learn")
 
 
@@ -114,15 +117,23 @@ def choose(
     objectives: tuple[Objective, ...],
     wish: tuple[Constraint, ...],
     board: str,
+    formulation: Formulation = PARETO,
 ) -> Trial:
-    """Return the feasible trial that is best in the first objective, then the next, and so on.
+    """Return the trial that the formulation chooses.
 
     Raises:
-        InfeasibleError: no trial is feasible; says what the closest one misses, and how far.
+        InfeasibleError: no trial may be chosen; says what the closest one misses, and how far.
     """
-    feasible = [trial for trial in trials if trial.feasible]
+    chosen = formulation.choose(trials, objectives)
+    if chosen is not None:
+        return chosen
+    feasible = sum(trial.feasible for trial in trials)
     if feasible:
-        return min(feasible, key=lambda trial: tuple(o.cost(trial.values) for o in objectives))
+        raise InfeasibleError(
+            f"no network that search.formulation={formulation.name()} chooses from meets the wish "
+            f"on {board}; {feasible} of {len(trials)} networks do: search.formulation=constrained "
+            "takes the best of them"
+        )
     closest = min(trials, key=lambda trial: trial.violation)
     reached = {
         c.text: f" (has {closest.values[c.name]:g})" for c in wish if c.name in closest.values
@@ -149,7 +160,8 @@ def _search(
         workers(prepared.judge, count) as pool,
     ):
         result = study.run(prepared.judge, budget, store, watch, pool)
-        chosen = choose(result.trials, settings.objectives, settings.wish, settings.board)
+        asked = (settings.objectives, settings.wish, settings.board, settings.formulation)
+        chosen = choose(result.trials, *asked)
         artifact = store.artifact(chosen.number)
     if artifact is None:
         raise InputError(str(folder.trials), f"holds no network for trial {chosen.number}")

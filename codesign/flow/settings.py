@@ -17,8 +17,16 @@ from codesign.accuracy.dataset import DatasetSource
 from codesign.accuracy.evaluator import Evaluator
 from codesign.errors import InputError
 from codesign.fit.goal import MIX, OBJECTIVES, Goal
+from codesign.flow.formulated import (
+    DEFAULT_FORMULATION,
+    formulation_class,
+    formulation_of,
+    reformulated,
+)
+from codesign.flow.goals import with_goal
 from codesign.load import Tree, build, member, override, read_yaml, resource_path
 from codesign.network.family import Family
+from codesign.search.formulation import Formulation
 from codesign.search.strategy import Strategy
 from codesign.search.trial import Constraint, Objective
 from codesign.validate.tool import Tool
@@ -76,6 +84,8 @@ class Search:
     """Processes that evaluate side by side; 0 means one per core. They change no result."""
     objectives: tuple[str, ...] = ("max accuracy", "min latency_s", "min energy_j")
     """The run's choice is the front's best in the first; the others break ties, in order."""
+    formulation: str = DEFAULT_FORMULATION
+    """How objectives and wishes become one problem; a member of `codesign.search.formulations`."""
 
     def __post_init__(self) -> None:
         if self.trials < 1 or self.batch < 1:
@@ -139,6 +149,7 @@ class Settings:
     search: Search
     hardware: Hardware
     validation: Validation
+    formulation: Formulation
     options: Mapping[str, Mapping[str, Any]]
     """The chosen member's own options, by section."""
 
@@ -177,7 +188,7 @@ def resolve(data: Mapping[str, Any], assignments: Iterable[str], place: str) -> 
     data = _renamed(data)
     changes, wishes = split_wishes(assignments)
     changes = [_expanded(text) for text in changes]
-    data = _with_selectors(data, changes, place)
+    data = with_goal(_with_selectors(data, changes, place), changes, place)
     cls = _schema(data)
     data = override(data, changes, cls)
     checked = build(cls, data, f"{place} with the command line" if changes else place)
@@ -195,7 +206,8 @@ def resolve(data: Mapping[str, Any], assignments: Iterable[str], place: str) -> 
         search=_section(Search, checked.search),
         hardware=checked.hardware,
         validation=_section(Validation, checked.validation),
-        options={section: _options(section, checked) for section in _KINDS},
+        formulation=formulation_of(checked.search),
+        options={section: _options(section, checked, data) for section in _KINDS},
     )
 
 
@@ -241,6 +253,8 @@ def _with_selectors(data: Tree, changes: list[str], place: str) -> Tree:
                     # options of the flow's own choice mean nothing to another member
                     result[section] = _shared(section, result[section])
                 result[section][kind.selector] = value
+            elif key == "search.formulation" and section == "search":
+                result[section] = reformulated(result[section], value)
         if kind.selector not in result[section]:
             problem = f"names no {kind.selector}"
             raise InputError(
@@ -250,9 +264,11 @@ def _with_selectors(data: Tree, changes: list[str], place: str) -> Tree:
 
 
 def _shared(section: str, data: Mapping[str, Any]) -> Tree:
-    """Return the keys of a section that belong to codesign, not to a member."""
+    """Return the keys of a section that belong to codesign or to a formulation."""
     own = {"search": Search, "validation": Validation}.get(section)
     names = {f.name for f in dataclasses.fields(own)} if own else set()
+    if section == "search":
+        names |= {f.name for f in dataclasses.fields(formulation_class(data))}
     return {key: value for key, value in data.items() if key in names}
 
 
@@ -280,6 +296,7 @@ def _schema(data: Tree) -> type[Any]:
     plain: list[tuple[str, Any] | tuple[str, Any, Any]] = [
         ("board", str),
         ("title", str, field(default="")),
+        ("goal", str, field(default="")),
         ("seed", int, field(default=0)),
         ("wish", tuple[str, ...], field(default=())),
         ("hardware", Hardware, field(default_factory=Hardware)),
@@ -291,12 +308,18 @@ def _member_fields(section: str, data: Tree) -> list[tuple[str, Any, Any]]:
     """Return the options of a section's member as dataclass fields."""
     cls = _member(section, data)
     if issubclass(cls, Strategy):
-        return [(name, type(value), field(default=value)) for name, value in cls.defaults.items()]
+        own = [(name, type(value), field(default=value)) for name, value in cls.defaults.items()]
+        return [*own, *_fields(formulation_class(data["search"]))]
+    return _fields(cls, _KINDS[section].hidden)
+
+
+def _fields(cls: type[Any], hidden: frozenset[str] = frozenset()) -> list[tuple[str, Any, Any]]:
+    """Return the options of a dataclass of options."""
     hints = get_type_hints(cls)
     return [
         (f.name, hints[f.name], _default(f))
         for f in dataclasses.fields(cls)
-        if f.name not in _KINDS[section].hidden
+        if f.name not in hidden
     ]
 
 
@@ -312,11 +335,14 @@ def _section(cls: type[Any], checked: Any) -> Any:
     return cls(**{f.name: getattr(checked, f.name) for f in dataclasses.fields(cls)})
 
 
-def _options(section: str, checked: Any) -> dict[str, Any]:
+def _options(section: str, checked: Any, data: Tree) -> dict[str, Any]:
+    """Return the options of a section's member."""
     part = getattr(checked, section)
     own = {"search": Search, "validation": Validation}.get(section)
     shared = {f.name for f in dataclasses.fields(own)} if own else set()
     shared.add(_KINDS[section].selector)
+    if section == "search":
+        shared |= {f.name for f in dataclasses.fields(formulation_class(data["search"]))}
     names = [f.name for f in dataclasses.fields(part) if f.name not in shared]
     return {name: getattr(part, name) for name in names}
 
