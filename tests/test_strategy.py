@@ -226,7 +226,7 @@ def test_variations_stay_in_the_space(extents, seed):
     child = mutated(space, left, random)
     assert space.encode(space.decode(child)) == child
     assert sum(a != b for a, b in zip(left, child, strict=True)) == (space.size > 1)
-    mixed = crossed(left, right, random)
+    mixed = crossed(space, left, right, random)
     assert all(x in (a, b) for x, a, b in zip(mixed, left, right, strict=True))
     near = list(neighbours(space, left))
     assert len(set(near)) == len(near) == sum(extents) - len(extents)

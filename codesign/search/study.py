@@ -203,6 +203,7 @@ class _Search:
         self.journal = {trial.number: trial for trial in store.trials()}
         self.trials: dict[str, Trial] = {}  # by key
         self.tried: set[tuple[int, ...]] = set()
+        self.different = study.space.distinct
         self.front: list[Trial] = []
         self.feasible = 0
         self.seconds = 0.0
@@ -214,7 +215,7 @@ class _Search:
             return Stop.TRIALS
         if self.seconds >= self.budget.seconds:
             return Stop.SECONDS
-        if len(self.tried) == self.study.space.size:
+        if len(self.tried) == self.different:
             return Stop.EXHAUSTED
         if self.repeats >= self.budget.fruitless:
             return Stop.FRUITLESS
@@ -254,7 +255,8 @@ class _Search:
 
     def _mark(self, point: Point) -> None:
         try:
-            self.tried.add(self.study.space.encode(point))
+            space = self.study.space
+            self.tried.add(space.settled(space.encode(point)))
         except ValueError as error:
             raise MemberError(f"strategy {self.study.strategy.name()}: {error}") from error
 
