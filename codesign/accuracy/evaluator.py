@@ -78,14 +78,14 @@ def check_task(graph: Graph, dataset: Dataset, start: FloatNetwork | None) -> No
             raise InputError(f"{graph.name}: {node.name}", problem)
 
 
-def check_options(evaluator: Evaluator, least: Mapping[str, float]) -> None:
-    """Refuse an evaluator with an option below its least value.
+def check_options(member: object, least: Mapping[str, float]) -> None:
+    """Refuse a member with an option below its least value.
 
     Raises:
         ValueError: names the option.
     """
     for option, limit in least.items():
-        value = getattr(evaluator, option)
+        value = getattr(member, option)
         if value < limit:
             raise ValueError(f"{option} is at least {limit:g}, got {value}")
 
