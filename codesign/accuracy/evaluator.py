@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.accuracy.dataset import Dataset, Split
+from codesign.accuracy.economy import Economy
 from codesign.errors import InputError
 from codesign.network.graph import Graph
 from codesign.network.network import FloatNetwork, Network
@@ -31,6 +32,8 @@ class Trained:
     validation_accuracy: float
     """Share of validation images that the integer reference classifies rightly."""
     seconds: float
+    epochs: int = 0
+    """How often every training image was seen."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,21 @@ class Evaluator(ABC):
         Raises:
             InputError: graph and data set, or graph and start, do not belong together.
         """
+
+    def full_epochs(self) -> int:
+        """Return the epochs in real numbers of a training that nothing ends early; 0: not told."""
+        return 0
+
+    def economise(
+        self,
+        graph: Graph,
+        dataset: Dataset,
+        seed: int,
+        economy: Economy,
+        start: FloatNetwork | None = None,
+    ) -> Trained:
+        """Evaluate more cheaply. A member that cannot does so in full."""
+        return self.evaluate(graph, dataset, seed, start)
 
 
 def check_task(graph: Graph, dataset: Dataset, start: FloatNetwork | None) -> None:

@@ -6,13 +6,14 @@ import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 
 from codesign.accuracy.dataset import Dataset, Split
+from codesign.accuracy.economy import Economy
 from codesign.accuracy.evaluator import Evaluator, Trained, accuracy, check_options, check_task
-from codesign.accuracy.torch_training import Recipe, learn_floats, threads
+from codesign.accuracy.torch_training import Recipe, learn_economically, learn_floats, threads
 from codesign.network.calibration import calibration
 from codesign.network.graph import Graph
 from codesign.network.network import FloatNetwork, Network
@@ -68,19 +69,47 @@ class TorchEvaluator(Evaluator):
             generator: where every random number comes from.
         """
 
+    def tuning_epochs(self) -> int:
+        """Return how often `quantized` sees every training image."""
+        return 0
+
+    def tuned_for(self, share: float) -> Self:
+        """Return this evaluator with its fine-tuning shortened to a share, rounded up."""
+        return self
+
     def evaluate(
         self, graph: Graph, dataset: Dataset, seed: int, start: FloatNetwork | None = None
     ) -> Trained:
         """Train and quantise a graph."""
+        return self.economise(graph, dataset, seed, Economy(), start)
+
+    def full_epochs(self) -> int:
+        """Return the epochs in real numbers."""
+        return self.epochs
+
+    def economise(
+        self,
+        graph: Graph,
+        dataset: Dataset,
+        seed: int,
+        economy: Economy,
+        start: FloatNetwork | None = None,
+    ) -> Trained:
+        """Train and quantise a graph; what ends early is fine-tuned for as small a share."""
         check_task(graph, dataset, start)
         began = time.perf_counter()
         generator = torch.Generator().manual_seed(seed)
         recipe = self.recipe(self.epochs, self.learning_rate)
         with threads(self.threads):
-            floats = learn_floats(graph, dataset.train, recipe, generator, start)
-            network = self.quantized(floats, dataset.train, generator)
+            if start is None:
+                floats, epochs = learn_economically(graph, dataset, recipe, generator, economy)
+            else:
+                floats, epochs = learn_floats(graph, dataset.train, recipe, generator, start), 0
+            short = self.tuned_for(epochs / self.epochs) if epochs else self
+            network = short.quantized(floats, dataset.train, generator)
         share = accuracy(network, dataset.validation)
-        return Trained(network, floats, share, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return Trained(network, floats, share, seconds, epochs + short.tuning_epochs())
 
     def method(self) -> Method:
         """Return how scales are chosen, by the options."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.lr_scheduler import LRScheduler
 
-from codesign.accuracy.dataset import Labelled
+from codesign.accuracy.dataset import Dataset, Labelled
+from codesign.accuracy.economy import Economy
 from codesign.accuracy.torch_module import FloatModule, IntegerModule, random_weights
 from codesign.network.graph import Graph
 from codesign.network.network import FloatNetwork, Network
@@ -49,38 +51,78 @@ def train(
     recipe: Recipe,
     generator: torch.Generator,
     distillation: Distillation | None = None,
-) -> None:
+    halt: Callable[[int], bool] | None = None,
+) -> int:
     """Minimise the cross entropy of a module's scores, in place.
 
+    After every epoch but the last, `halt` is given their number and may end the training: one
+    more epoch then lets the learning rate sink to nothing from where it is.
+
     Source: Kingma and Ba, ICLR 2015 (Adam); Smith and Topin, arXiv 1708.07120, 2017 (one cycle).
+
+    Returns:
+        the number of epochs.
     """
     if not recipe.epochs:
-        return
+        return 0
     batches = -(-len(split) // recipe.batch)
     optimizer = torch.optim.Adam(module.parameters(), fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, total_steps=recipe.epochs * batches
     )
     teacher = FloatModule(distillation.teacher).eval() if distillation else None
-    views, labels = _views(split, recipe.shift), torch.from_numpy(split.labels)
-    module.train()
-    for _ in range(recipe.epochs):
-        order = torch.randperm(len(split), generator=generator)
-        for chosen in order.tensor_split(batches):
-            images = _varied(views, chosen, recipe, generator)
-            images = images.reshape(len(chosen), *split.images.shape[1:])
-            scores = module(images)
-            loss = functional.cross_entropy(scores, labels[chosen])
-            if distillation and teacher:
-                with torch.no_grad():
-                    wanted = teacher(images)
-                imitated = _imitation(scores, wanted, distillation.temperature)
-                loss = (1 - distillation.share) * loss + distillation.share * imitated
+    epoch = _Epoch(module, split, recipe, generator, distillation, teacher)
+    for number in range(1, recipe.epochs + 1):
+        epoch.learn(optimizer, cycle)
+        if halt is not None and number < recipe.epochs and halt(number):
+            decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=batches)
+            epoch.learn(optimizer, decay)
+            module.eval()
+            return number + 1
+    module.eval()
+    return recipe.epochs
+
+
+class _Epoch:
+    """What one pass over the training images needs."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        split: Labelled,
+        recipe: Recipe,
+        generator: torch.Generator,
+        distillation: Distillation | None,
+        teacher: FloatModule | None,
+    ) -> None:
+        self.module, self.recipe, self.generator = module, recipe, generator
+        self.distillation, self.teacher = distillation, teacher
+        self.views, self.labels = _views(split, recipe.shift), torch.from_numpy(split.labels)
+        self.shape = split.images.shape[1:]
+
+    def learn(self, optimizer: torch.optim.Optimizer, schedule: LRScheduler) -> None:
+        """See every image once, in random order."""
+        self.module.train()
+        count = len(self.labels)
+        order = torch.randperm(count, generator=self.generator)
+        for chosen in order.tensor_split(-(-count // self.recipe.batch)):
+            images = _varied(self.views, chosen, self.recipe, self.generator)
+            loss = self._loss(images.reshape(len(chosen), *self.shape), self.labels[chosen])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-    module.eval()
+
+    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        scores = self.module(images)
+        loss = functional.cross_entropy(scores, labels)
+        if not (self.distillation and self.teacher):
+            return loss
+        with torch.no_grad():
+            wanted = self.teacher(images)
+        share = self.distillation.share
+        imitated = _imitation(scores, wanted, self.distillation.temperature)
+        return (1 - share) * loss + share * imitated
 
 
 def learn_floats(
@@ -96,6 +138,38 @@ def learn_floats(
     module = FloatModule(random_weights(graph, generator), normalises=True)
     train(module, split, recipe, generator)
     return module.network()
+
+
+def learn_economically(
+    graph: Graph, dataset: Dataset, recipe: Recipe, generator: torch.Generator, economy: Economy
+) -> tuple[FloatNetwork, int]:
+    """Return the graph with learned weights, and the epochs that they took.
+
+    They begin as what is inherited, where shapes agree, else at random.
+    """
+    drawn = random_weights(graph, generator)
+    fitting = {
+        name: economy.inherited[name]
+        for name, own in drawn.parameters.items()
+        if name in economy.inherited and economy.inherited[name].weights.shape == own.weights.shape
+    }
+    begun = FloatNetwork(graph, {**drawn.parameters, **fitting})
+    module = FloatModule(begun, normalises=True)
+    decide = economy.halt
+
+    def halt(epoch: int) -> bool:
+        return decide is not None and decide(epoch, _rightly(module, dataset.validation))
+
+    epochs = train(module, dataset.train, recipe, generator, halt=halt if decide else None)
+    return module.network(), epochs
+
+
+@torch.no_grad()
+def _rightly(module: nn.Module, split: Labelled) -> float:
+    """Return the share of images that a module classifies rightly as it stands."""
+    module.eval()
+    scores = module(torch.from_numpy(split.images))
+    return float((scores.argmax(dim=1) == torch.from_numpy(split.labels)).double().mean())
 
 
 def learn_normalised(

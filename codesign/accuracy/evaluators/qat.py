@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import ClassVar, Self
 
 import torch
 
@@ -44,6 +45,14 @@ class Qat(TorchEvaluator):
         super().__post_init__()
         if self.distill > 1:
             raise ValueError(f"distill is a share, at most 1, got {self.distill}")
+
+    def tuning_epochs(self) -> int:
+        """Return the epochs through the integers."""
+        return self.fine_tune_epochs
+
+    def tuned_for(self, share: float) -> Self:
+        """Return this evaluator with fewer of them."""
+        return replace(self, fine_tune_epochs=ceil(share * self.fine_tune_epochs))
 
     def quantized(self, floats: FloatNetwork, split: Split, generator: torch.Generator) -> Network:
         """Choose scales, and learn through the integers that they make."""
