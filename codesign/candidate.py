@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import floor
+from typing import Literal
 
 from codesign.accuracy.dataset import Dataset
 from codesign.accuracy.evaluator import Evaluator, accuracy
@@ -19,8 +20,22 @@ from codesign.network import serialize
 from codesign.network.family import Family
 from codesign.network.graph import Graph
 from codesign.network.network import Network
-from codesign.search.trial import Constraint, Outcome, violations
+from codesign.search.trial import Constraint, Objective, Outcome, Trial, violations
 from codesign.space import Point
+
+Share = Literal["each", "one"]
+"""Whether every one of several boards gets a network of its own, or all get the same."""
+
+OF_NETWORK = ("accuracy", "macs", "parameters", "flops", "weight_bytes")
+"""Quantities that are the same on every board."""
+
+VIOLATION = "violation"
+_LARGER_IS_BETTER = ("fps", "clock_mhz")
+
+
+def on_board(what: str, board: str) -> str:
+    """Return the name of a quantity on one of several boards."""
+    return f"{what}@{board}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,17 @@ class Target:
             return answer
         clock_hz = self._slowest_clock(answer.interval)
         return replace(answer, design=replace(answer.design, clock_hz=clock_hz))
+
+    def judged(self, graph: Graph) -> Outcome:
+        """Return the price of a graph's best design, with what it violates."""
+        answer = self.fit(graph)
+        values = estimate(answer.design).values()
+        excess = {
+            f"{name} on the board": _share(answer, name)
+            for name in answer.excess
+            if name not in self.tightened
+        }
+        return Outcome(values, {**excess, **violations(values, self.constraints)})
 
     def diagnose(self, graph: Graph) -> Diagnosis:
         """Say why no design of a graph fits under this wish, and what would help.
@@ -95,11 +121,81 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Fleet:
+    """Several boards for the networks of one search: each trained one is fitted to all of them.
+
+    A figure of one board is called "latency_s@zcu104"; "violation@zcu104" sums up how far the
+    board is from the wish. Under its plain name stands the worst of the boards.
+    """
+
+    targets: Mapping[str, Target]
+    """By the board's name."""
+    share: Share
+
+    def judged(self, graph: Graph) -> Outcome:
+        """Return what a graph is worth on every board.
+
+        One network for all has to keep the wish on all of them. With one for each, a network is
+        of use where it keeps the wish on one: else what the closest board misses is told.
+        """
+        outcomes = {name: target.judged(graph) for name, target in self.targets.items()}
+        values: dict[str, float] = {}
+        missed: dict[str, dict[str, float]] = {}
+        for name, outcome in outcomes.items():
+            values |= {on_board(what, name): value for what, value in outcome.values.items()}
+            missed[name] = {f"{text} ({name})": far for text, far in outcome.violations.items()}
+            values[on_board(VIOLATION, name)] = sum(outcome.violations.values())
+        for what in next(iter(outcomes.values())).values:
+            of_boards = [outcome.values[what] for outcome in outcomes.values()]
+            values[what] = min(of_boards) if what in _LARGER_IS_BETTER else max(of_boards)
+        if self.share == "one":
+            return Outcome(
+                values, {text: far for own in missed.values() for text, far in own.items()}
+            )
+        return Outcome(values, min(missed.values(), key=lambda own: sum(own.values())))
+
+    def objectives(self, objectives: Sequence[Objective]) -> tuple[Objective, ...]:
+        """Return what the search is for: with one network for each board, every board's figures.
+
+        What no network can be beaten in on one board it is not beaten in on all together. So the
+        front of every board is part of the front that is searched for.
+        """
+        if self.share == "one":
+            return tuple(objectives)
+        return tuple(
+            replace(objective, name=name)
+            for objective in objectives
+            for name in self._names(objective.name)
+        )
+
+    def view(self, trial: Trial, name: str, shared: Collection[Constraint]) -> Trial:
+        """Return a trial as a search for one board alone would have made it.
+
+        Args:
+            trial: of the search for all boards.
+            name: the board.
+            shared: the constraints that no board has a part in.
+        """
+        ending = on_board("", name)
+        own = {k.removesuffix(ending): v for k, v in trial.values.items() if k.endswith(ending)}
+        distance = own.pop(VIOLATION)
+        plain = {k: v for k, v in trial.values.items() if "@" not in k}
+        texts = {constraint.text for constraint in shared}
+        broken = {text: far for text, far in trial.violations.items() if text in texts}
+        if distance > 0:
+            broken[f"the wish on {name}"] = distance
+        return replace(trial, values={**plain, **own}, violations=broken)
+
+    def _names(self, what: str) -> tuple[str, ...]:
+        return (what,) if what in OF_NETWORK else tuple(on_board(what, n) for n in self.targets)
+
+
+@dataclass(frozen=True, slots=True)
 class Judge:
     """Evaluates points of a family on a target; what a study calls."""
 
     family: Family
-    target: Target
+    target: Target | Fleet
     dataset: Dataset
     evaluator: Evaluator
     tolerance: float = 0.0
@@ -113,27 +209,16 @@ class Judge:
         the widest.
         """
         graph = self.family.decode(point)
-        early = self._hardware(graph)
+        early = self.target.judged(graph)
         if sum(early.violations.values()) > self.tolerance:
             return early
         network, share = self._learned(point, graph, seed)
-        final = self._hardware(network.graph)
+        final = self.target.judged(network.graph)
         return Outcome(
             values={**final.values, "accuracy": share},
             violations=final.violations,
             artifact=pack(network),
         )
-
-    def _hardware(self, graph: Graph) -> Outcome:
-        """Return the price of a graph's best design, with what it violates."""
-        answer = self.target.fit(graph)
-        values = estimate(answer.design).values()
-        excess = {
-            f"{name} on the board": _share(answer, name)
-            for name in answer.excess
-            if name not in self.target.tightened
-        }
-        return Outcome(values, {**excess, **violations(values, self.target.constraints)})
 
     def _learned(self, point: Point, graph: Graph, seed: int) -> tuple[Network, float]:
         start = self.family.start(point)

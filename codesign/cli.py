@@ -16,9 +16,8 @@ from codesign.errors import CodesignError, InputError
 
 if TYPE_CHECKING:
     from codesign.flow.folder import RunFolder
-    from codesign.flow.prepare import Prepared
+    from codesign.flow.prepare import Prepared, Several
     from codesign.network.model import Model
-    from codesign.report.findings import Findings
     from codesign.search.study import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -62,6 +61,7 @@ def run(arguments: tuple[str, ...], out: str, name: str, as_json: bool) -> None:
     \b
     codesign run board=zcu104
     codesign run board=pynq_z2 'fps>=5000' 'lut<=20000' search.trials=64
+    codesign run board=zcu104,pynq_z2 target.share=one
     codesign run onnx network.model=model.onnx dataset=npz dataset.path=data.npz
     """  # noqa: D301 (click reads the backspace)
     from codesign.flow.folder import RunFolder
@@ -82,15 +82,14 @@ def run(arguments: tuple[str, ...], out: str, name: str, as_json: bool) -> None:
 @_reported
 def resume(folder: Path, as_json: bool) -> None:
     """Go on with a run that was interrupted; the result is that of an undisturbed one."""
-    from codesign.flow.again import report_again
     from codesign.flow.folder import RunFolder
     from codesign.flow.prepare import prepare
     from codesign.flow.settings import resolve
 
     opened = RunFolder.open(folder)
-    if opened.manifest.is_file():
+    if opened.finished:
         click.echo(f"{folder} is finished; this is its report", err=True)
-        _print_result(report_again(opened), opened, as_json)
+        _report(opened, as_json)
         return
     settings = resolve(opened.read_flow(), (), str(opened.flow))
     _go(prepare(settings), opened, as_json)
@@ -321,35 +320,30 @@ def validate(folder: Path, timed: bool, tool: str | None, as_json: bool) -> None
 @_reported
 def report(folder: Path, as_json: bool) -> None:
     """Write the report of a run anew, and print its summary."""
-    from codesign.flow.again import report_again
     from codesign.flow.folder import RunFolder
 
-    opened = RunFolder.open(folder)
-    findings = report_again(opened)
-    _print_result(findings, opened, as_json)
+    _report(RunFolder.open(folder), as_json)
 
 
-def _go(prepared: Prepared, folder: RunFolder, as_json: bool) -> None:
+def _report(folder: RunFolder, as_json: bool) -> None:
+    """Write the report of a finished run anew, and print its summary."""
+    from codesign.flow.result import report_any, result_text
+
+    click.echo(result_text(report_any(folder), folder, as_json))
+
+
+def _go(prepared: Prepared | Several, folder: RunFolder, as_json: bool) -> None:
     """Run a prepared flow in its folder, with progress on the screen."""
-    from codesign.flow.run import run as run_flow
+    from codesign.flow.result import result_text, run_any
 
     screen = _Screen(quiet=as_json, trials=prepared.settings.search.trials)
     screen.say(f"run {folder.path}")
     try:
-        findings = run_flow(prepared, folder, screen.say, screen.watch)
+        found = run_any(prepared, folder, screen.say, screen.watch)
     except KeyboardInterrupt:
         click.echo(f"\nstopped; 'codesign resume {folder.path}' goes on", err=True)
         sys.exit(130)
-    _print_result(findings, folder, as_json)
-
-
-def _print_result(findings: Findings, folder: RunFolder, as_json: bool) -> None:
-    from codesign.report.summary import summary
-
-    if as_json:
-        click.echo((folder.path / "resource_fit.json").read_text(), nl=False)
-    else:
-        click.echo(summary(findings, folder.path))
+    click.echo(result_text(found, folder, as_json))
 
 
 class _Screen:

@@ -68,6 +68,9 @@ class Best:
             InputError: the run is not that far, or a file is damaged.
         """
         settings = resolve(folder.read_flow(), (), str(folder.flow))
+        if len(settings.boards) > 1:
+            own = folder.of_board(Path(settings.boards[0]).stem).path
+            raise InputError(str(folder.path), "is of several boards", f"name one's, e.g. {own}")
         path = folder.best / "design.yaml"
         if not path.is_file():
             remedy = f"codesign resume {folder.path} goes on with the run"

@@ -18,7 +18,10 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """One run's folder: `flow.yaml`, `manifest.json`, `trials.sqlite`, reports and `best/`."""
+    """One run's folder: `flow.yaml`, `manifest.json`, `trials.sqlite`, reports and `best/`.
+
+    Of several boards each has such a folder inside, but for `boards.json` instead of a manifest.
+    """
 
     path: Path
 
@@ -31,7 +34,8 @@ class RunFolder:
         """
         if name and (Path(name).name != name or name == ".."):
             raise InputError("--name", f"'{name}' is no name of a folder", "--out says where")
-        stem = f"{date.today().isoformat()}-{Path(board).stem}"  # noqa: DTZ011 (a local date)
+        boards = "-".join(Path(one.strip()).stem for one in board.split(","))
+        stem = f"{date.today().isoformat()}-{boards}"  # noqa: DTZ011 (a local date)
         try:
             root.mkdir(parents=True, exist_ok=True)
             for path in [root / name] if name else (root / f"{stem}-{n}" for n in count(1)):
@@ -64,6 +68,20 @@ class RunFolder:
     def manifest(self) -> Path:
         """What a finished run says of itself."""
         return self.path / "manifest.json"
+
+    @property
+    def boards(self) -> Path:
+        """What a finished run for several boards says of itself."""
+        return self.path / "boards.json"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.manifest.is_file() or self.boards.is_file()
+
+    def of_board(self, name: str) -> RunFolder:
+        """Return the folder of one of several boards: that of a run for it alone."""
+        return RunFolder(self.path / name)
 
     @property
     def trials(self) -> Path:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from codesign.accuracy.dataset import Dataset
-from codesign.candidate import Judge, Target
+from codesign.candidate import Fleet, Judge, Target
 from codesign.errors import InfeasibleError, InputError
 from codesign.flow.settings import Hardware, Settings
 from codesign.hardware.board import Board
@@ -30,9 +31,21 @@ class Prepared:
     dataset: Dataset
     judge: Judge
     study: Study
+    target: Target
 
 
-def prepare(settings: Settings) -> Prepared:
+@dataclass(frozen=True, slots=True, eq=False)
+class Several:
+    """The same of a flow for several boards: one search, and what each board alone would be."""
+
+    settings: Settings
+    judge: Judge
+    study: Study
+    fleet: Fleet
+    boards: Mapping[str, Prepared]
+
+
+def prepare(settings: Settings) -> Prepared | Several:
     """Load what a flow names; nothing is written and nothing is trained.
 
     Raises:
@@ -41,8 +54,35 @@ def prepare(settings: Settings) -> Prepared:
     """
     _check_possible(settings.wish)
     settings.member("validation")
-    target = target_for(settings.board, settings.hardware, settings.wish)
     dataset: Dataset = settings.build_member("dataset").load()
+    if len(settings.boards) == 1:
+        return _alone(settings, dataset)
+    boards = {Path(name).stem: _alone(settings.alone(name), dataset) for name in settings.boards}
+    fleet = Fleet({name: one.target for name, one in boards.items()}, settings.target.share)
+    judge, study = _searching(settings, dataset, fleet)
+    study = replace(
+        study,
+        objectives=fleet.objectives(settings.objectives),
+        # of each board the judge tells what it misses: some may, where each has its own network
+        constraints=of_networks(settings.wish),
+        problem=yaml_text({key: settings.data[key] for key in (*_DECISIVE, "target", "wish")}),
+    )
+    return Several(settings, judge, study, fleet, boards)
+
+
+def of_networks(wish: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
+    """Return the constraints that no board has a part in, and that training decides."""
+    return tuple(constraint for constraint in wish if constraint.name == "accuracy")
+
+
+def _alone(settings: Settings, dataset: Dataset) -> Prepared:
+    target = target_for(settings.board, settings.hardware, settings.wish)
+    judge, study = _searching(settings, dataset, target)
+    return Prepared(settings, dataset, judge, study, target)
+
+
+def _searching(settings: Settings, dataset: Dataset, target: Target | Fleet) -> tuple[Judge, Study]:
+    """Return what judges a point on a target, and the search."""
     tensor = Tensor(dataset.shape, INPUT_BITS, signed=False)
     family = settings.build_member("network", input=tensor, classes=dataset.classes)
     evaluator = settings.build_member("training")
@@ -59,7 +99,7 @@ def prepare(settings: Settings) -> Prepared:
         problem=yaml_text({key: settings.data[key] for key in _DECISIVE}),
         formulation=settings.formulation,
     )
-    return Prepared(settings, dataset, judge, study)
+    return judge, study
 
 
 def _check_possible(wish: tuple[Constraint, ...]) -> None:

@@ -20,7 +20,7 @@ from codesign.flow.best import Best, write_project
 from codesign.flow.findings import gather
 from codesign.flow.folder import RunFolder
 from codesign.flow.manifest import Manifest
-from codesign.flow.prepare import Prepared
+from codesign.flow.prepare import Prepared, Several
 from codesign.network import serialize
 from codesign.network.network import Network
 from codesign.report.explain import misses
@@ -29,7 +29,7 @@ from codesign.report.write import report_files
 from codesign.search.formulation import Formulation
 from codesign.search.formulations.pareto import Pareto
 from codesign.search.store import Store
-from codesign.search.study import Budget, Progress, Result
+from codesign.search.study import Budget, Progress, Result, Stop
 from codesign.search.trial import Constraint, Objective, Trial
 from codesign.search.workers import workers
 from codesign.validate.measurement import Measurement
@@ -39,7 +39,7 @@ _PACKAGES = ("codesign", "numpy", "scipy", "torch", "optuna", "onnx", "scikit-le
 
 
 @dataclass(slots=True)
-class _Stages:
+class Stages:
     """Wall time of every stage [s], in order; each is announced when it begins."""
 
     say: Callable[[str], None]
@@ -47,10 +47,20 @@ class _Stages:
 
     @contextmanager
     def __call__(self, name: str, what: str) -> Iterator[None]:
+        """Time what the block does."""
         self.say(f"{name}: {what}")
         start = time.monotonic()
         yield
         self.seconds[name] = round(time.monotonic() - start, 3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """What a search ends with."""
+
+    trial: Trial
+    network: Network
+    stop: Stop
 
 
 def run(
@@ -68,10 +78,25 @@ def run(
         ToolError: the emitted C++ is not what the reference computes, or a tool failed.
         InputError: a file cannot be written.
     """
-    settings, dataset = prepared.settings, prepared.dataset
-    stage = _Stages(say)
+    settings = prepared.settings
+    stage = Stages(say)
     with stage("search", f"{settings.search.trials} networks on {settings.board}"):
-        chosen, network, result = _search(prepared, folder, watch)
+        result = search(prepared, folder, watch)
+        asked = (settings.objectives, settings.wish, settings.board, settings.formulation)
+        chosen = choose(result.trials, *asked)
+        network = learned(folder, chosen)
+    return finish(prepared, folder, stage, Chosen(chosen, network, result.stop))
+
+
+def finish(prepared: Prepared, folder: RunFolder, stage: Stages, choice: Chosen) -> Findings:
+    """Run the stages that follow the search; its journal is in the folder.
+
+    Raises:
+        InfeasibleError: the chosen design misses the wish after all.
+        ToolError: the emitted C++ is not what the reference computes, or a tool failed.
+        InputError: a file cannot be written.
+    """
+    settings, dataset, network = prepared.settings, prepared.dataset, choice.network
     with stage("fit", "the best hardware for the chosen network"):
         best, answer, timing = _fitted(prepared, network)
         best.write(folder)
@@ -88,8 +113,8 @@ def run(
         versions=_versions(),
         seed=settings.seed,
         dataset=dataset.record(),
-        chosen=chosen.number,
-        stop=result.stop.value,
+        chosen=choice.trial.number,
+        stop=choice.stop.value,
         accuracy=shares,
         fit=FitSummary.of(answer),
         design_digests={"fitted": best.digest(), "emitted": best.digest()},
@@ -148,29 +173,37 @@ def choose(
     )
 
 
-def _search(
-    prepared: Prepared, folder: RunFolder, watch: Callable[[Progress], None]
-) -> tuple[Trial, Network, Result]:
-    settings, study = prepared.settings, prepared.study
-    budget = Budget(settings.search.trials, settings.search.seconds or float("inf"))
-    wanted = settings.search.workers or os.cpu_count() or 1
-    count = min(wanted, settings.search.batch, settings.search.trials)
+def search(
+    prepared: Prepared | Several, folder: RunFolder, watch: Callable[[Progress], None]
+) -> Result:
+    """Search until the budget is spent, with the folder's journal."""
+    settings, study = prepared.settings.search, prepared.study
+    budget = Budget(settings.trials, settings.seconds or float("inf"))
+    wanted = settings.workers or os.cpu_count() or 1
+    count = min(wanted, settings.batch, settings.trials)
     with (
         Store.open(folder.trials, study.definition()) as store,
         workers(prepared.judge, count) as pool,
     ):
-        result = study.run(prepared.judge, budget, store, watch, pool)
-        asked = (settings.objectives, settings.wish, settings.board, settings.formulation)
-        chosen = choose(result.trials, *asked)
-        artifact = store.artifact(chosen.number)
+        return study.run(prepared.judge, budget, store, watch, pool)
+
+
+def learned(folder: RunFolder, trial: Trial) -> Network:
+    """Return the network of a trial.
+
+    Raises:
+        InputError: the journal does not hold it.
+    """
+    with Store.read(folder.trials) as store:
+        artifact = store.artifact(trial.number)
     if artifact is None:
-        raise InputError(str(folder.trials), f"holds no network for trial {chosen.number}")
-    return chosen, unpack(artifact), result
+        raise InputError(str(folder.trials), f"holds no network for trial {trial.number}")
+    return unpack(artifact)
 
 
 def _fitted(prepared: Prepared, network: Network) -> tuple[Best, Fit, Timing]:
     """Return the network on its best design, with settled FIFOs, and that design's run."""
-    answer = prepared.judge.target.fit(network.graph)
+    answer = prepared.target.fit(network.graph)
     design, timing = settle(answer.design)
     return Best(prepared.settings, network, design), answer, timing
 

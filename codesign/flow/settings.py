@@ -11,10 +11,12 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from codesign.accuracy.dataset import DatasetSource
 from codesign.accuracy.evaluator import Evaluator
+from codesign.candidate import Share
 from codesign.errors import InputError
 from codesign.fit.goal import MIX, OBJECTIVES, Goal
 from codesign.flow.formulated import (
@@ -125,6 +127,14 @@ class Hardware:
 
 
 @dataclass(frozen=True, slots=True)
+class Targeting:
+    """What several boards have to do with each other."""
+
+    share: Share = "each"
+    """Whether each gets a network of its own, from one search, or all get the same one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Validation:
     """How the emitted C++ is proven."""
 
@@ -148,10 +158,20 @@ class Settings:
     objectives: tuple[Objective, ...]
     search: Search
     hardware: Hardware
+    target: Targeting
     validation: Validation
     formulation: Formulation
     options: Mapping[str, Mapping[str, Any]]
     """The chosen member's own options, by section."""
+
+    @property
+    def boards(self) -> tuple[str, ...]:
+        """The boards, of which a flow may name several."""
+        return board_names(self.board)
+
+    def alone(self, board: str) -> Settings:
+        """Return the settings of a run for one of several boards."""
+        return resolve({**self.data, "board": board}, (), "flow")
 
     def member(self, section: str) -> type[Any]:
         """Return the class that a section names."""
@@ -205,10 +225,27 @@ def resolve(data: Mapping[str, Any], assignments: Iterable[str], place: str) -> 
         ),
         search=_section(Search, checked.search),
         hardware=checked.hardware,
+        target=checked.target,
         validation=_section(Validation, checked.validation),
         formulation=formulation_of(checked.search),
         options={section: _options(section, checked, data) for section in _KINDS},
     )
+
+
+def board_names(text: str) -> tuple[str, ...]:
+    """Return the boards that a flow names, separated by commas.
+
+    Raises:
+        InputError: one is named twice or has no name, or two files are called the same.
+    """
+    names = tuple(part.strip() for part in text.split(","))
+    if not all(names):
+        raise InputError("board", f"'{text}' leaves a name out", "write e.g. zcu104,pynq_z2")
+    stems = [Path(name).stem for name in names]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice:
+        raise InputError("board", f"'{twice}' is named twice", "name each board once")
+    return names
 
 
 def split_wishes(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -300,6 +337,7 @@ def _schema(data: Tree) -> type[Any]:
         ("seed", int, field(default=0)),
         ("wish", tuple[str, ...], field(default=())),
         ("hardware", Hardware, field(default_factory=Hardware)),
+        ("target", Targeting, field(default_factory=Targeting)),
     ]
     return dataclasses.make_dataclass("Flow", [*sections, *plain], frozen=True, kw_only=True)
 

@@ -34,12 +34,12 @@ SCRIPT = "plotly.min.js"
 
 def page(findings: Findings) -> dict[str, str]:
     """Return `report.html` and the one script that draws its figures."""
-    html = _environment().get_template("report.html.j2").render(_names(findings))
+    html = environment().get_template("report.html.j2").render(_names(findings))
     return {"report.html": html, SCRIPT: get_plotlyjs()}
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     """Return an environment that escapes whatever a template prints."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resource_folder("templates") / "report"),
