@@ -1,16 +1,22 @@
-"""Groups of layers that several reference networks are made of."""
+"""Groups of layers that several reference networks and network families are made of."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from codesign.network.graph import INPUT
 from codesign.network.layers import LINEAR, PLAIN, RELU, Layers, Style, same, square
+from codesign.network.windows import Window
 
 RECTIFIED = Style(RELU)
 NORMALISED = Style(LINEAR)
 DAMPED = Style(LINEAR, gain=0.3)
 """The last layer of a residual branch: sums over many blocks stay of one size."""
+NARROW = Style(LINEAR, gain=0.5)
+"""The linear bottleneck of an inverted residual."""
+_SQUEEZE = Style(RELU, normalised=False, biased=True)
+_EXCITE = Style("hard_sigmoid", (1 / 6, 0.5), normalised=False, biased=True)
 
 Block = Callable[[Layers, str, int, int], str]
 
@@ -58,6 +64,78 @@ def separable(layers: Layers, source: str, outputs: int, stride: int, style: Sty
     """
     window = same(layers.shape(source), (3, 3), stride)
     return layers.conv(layers.depthwise(source, window, style), outputs, square(1), style)
+
+
+@dataclass(frozen=True, slots=True)
+class Inverted:
+    """An inverted residual: channels in between, a depthwise `window`, channels that leave.
+
+    With several `groups` both 1 x 1 convolutions are grouped, and channels shuffled between.
+    """
+
+    expanded: int
+    window: Window
+    width: int
+    style: Style = RECTIFIED
+    groups: int = 1
+    expands: bool = True
+    """Whether a 1 x 1 convolution makes the channels in between; else they are those that come."""
+    squeezes: bool = False
+    """Whether channels are weighed (squeeze-and-excitation) before they leave."""
+
+
+def inverted_residual(layers: Layers, source: str, block: Inverted) -> str:
+    """Append an expansion, a depthwise convolution and a linear one, and a skip where it fits.
+
+    Sources: Sandler et al., CVPR 2018, figure 3; with groups, Wu et al., CVPR 2019, figure 3;
+    with squeeze-and-excitation, Howard et al., ICCV 2019, figure 4.
+    """
+    inputs, maps = layers.shape(source)[0], source
+    if block.expands:
+        maps = layers.conv(maps, block.expanded, square(1), block.style, block.groups)
+    if block.groups > 1:
+        maps = shuffled(layers, maps, block.groups)
+    maps = layers.depthwise(maps, block.window, block.style)
+    if block.squeezes:
+        maps = excited(layers, maps)
+    maps = layers.conv(maps, block.width, square(1), NARROW, block.groups)
+    fits = block.window.stride == (1, 1) and inputs == block.width
+    return layers.add(source, maps) if fits else maps
+
+
+def shuffled(layers: Layers, source: str, groups: int) -> str:
+    """Append a permutation that gives each group of the next layer a part of each of these.
+
+    Parts of neighbouring channels change places, not single channels: to a layer in groups, whose
+    weights have to be learned, the order within a group makes no difference.
+
+    Source: Zhang et al., CVPR 2018 (ShuffleNet), figure 1.
+    """
+    channels = layers.shape(source)[0]
+    step = channels // groups**2
+    starts = [step * (groups * own + part) for part in range(groups) for own in range(groups)]
+    parts = [layers.part(source, start, start + step) for start in starts]
+    return layers.concat(*parts)
+
+
+def excited(layers: Layers, source: str) -> str:
+    """Append squeeze-and-excitation: one factor per channel, from the averages of all.
+
+    A quarter of the channels, in eights, stands between. Source: Hu et al., CVPR 2018, figure 2.
+    """
+    channels = layers.shape(source)[0]
+    squeezed = to_eights(channels / 4)
+    factors = layers.conv(layers.average(source), squeezed, square(1), _SQUEEZE)
+    return layers.multiply(source, layers.conv(factors, channels, square(1), _EXCITE))
+
+
+def to_eights(channels: float) -> int:
+    """Return the multiple of 8 that is nearest, but at least 8 and nine tenths of `channels`.
+
+    Source: tensorflow/models, research/slim/nets/mobilenet/conv_blocks.py, `_make_divisible`.
+    """
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * channels else nearest
 
 
 def _skip(layers: Layers, source: str, outputs: int, stride: int) -> str:

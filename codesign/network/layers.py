@@ -26,6 +26,7 @@ from codesign.network.ops.dense import Dense
 from codesign.network.ops.multiply import Multiply
 from codesign.network.ops.pool2d import Pool2d
 from codesign.network.ops.resize2d import Resize2d
+from codesign.network.ops.slice import Slice
 from codesign.network.ops.table import Table
 from codesign.network.tensor import Tensor, map_shape, signed_bits
 from codesign.network.windows import Window
@@ -137,6 +138,11 @@ class Layers:
         power = float(np.average(powers, weights=channels))
         signed = any(self._tensor(name).signed for name in sources)
         return self._append("concat", Concat(len(sources), _JOIN_BITS), sources, power, signed)
+
+    def part(self, source: str, start: int, stop: int) -> str:
+        """Append some neighbouring channels of a tensor."""
+        signed = self._tensor(source).signed
+        return self._append("slice", Slice(start, stop), (source,), self._power[source], signed)
 
     def multiply(self, source: str, factors: str) -> str:
         """Append a product with a tensor of the same shape, or of one factor per channel."""

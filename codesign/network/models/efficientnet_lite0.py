@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from codesign.network.blocks import Inverted, inverted_residual
 from codesign.network.graph import INPUT
-from codesign.network.layers import LINEAR, RELU6, Layers, Style, same, square
+from codesign.network.layers import RELU6, Layers, Style, same, square
 from codesign.network.model import Figure, Model, image
 
 _CLIPPED = Style(RELU6)
-_NARROW = Style(LINEAR, gain=0.5)
 _STAGES = (
     (1, 3, 16, 1, 1),
     (6, 3, 24, 2, 2),
@@ -40,14 +40,10 @@ class EfficientnetLite0(Model):
         maps = layers.conv(INPUT, 32, same(layers.shape(INPUT), (3, 3), 2), _CLIPPED)
         for expansion, kernel, width, depth, stride in _STAGES:
             for index in range(depth):
-                inputs, source = layers.shape(maps)[0], maps
-                if expansion > 1:
-                    maps = layers.conv(maps, expansion * inputs, square(1), _CLIPPED)
                 step = stride if index == 0 else 1
                 window = same(layers.shape(maps), (kernel, kernel), step)
-                maps = layers.depthwise(maps, window, _CLIPPED)
-                maps = layers.conv(maps, width, square(1), _NARROW)
-                if index > 0:
-                    maps = layers.add(source, maps)
+                expanded = expansion * layers.shape(maps)[0]
+                block = Inverted(expanded, window, width, _CLIPPED, expands=expansion > 1)
+                maps = inverted_residual(layers, maps, block)
         maps = layers.conv(maps, 1280, square(1), _CLIPPED)
         layers.dense(layers.average(maps), 1000)

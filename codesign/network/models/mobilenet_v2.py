@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from codesign.network.blocks import Inverted, inverted_residual
 from codesign.network.graph import INPUT
-from codesign.network.layers import LINEAR, RELU6, Layers, Style, square
+from codesign.network.layers import RELU6, Layers, Style, square
 from codesign.network.model import Figure, Model, image
 
 _CLIPPED = Style(RELU6)
-_NARROW = Style(LINEAR, gain=0.5)
 _STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -36,17 +36,9 @@ class MobilenetV2(Model):
         maps = layers.conv(INPUT, 32, square(3, 2), _CLIPPED)
         for expansion, width, depth, stride in _STAGES:
             for index in range(depth):
-                maps = _inverted(layers, maps, expansion, width, stride if index == 0 else 1)
+                window = square(3, stride if index == 0 else 1)
+                expanded = expansion * layers.shape(maps)[0]
+                block = Inverted(expanded, window, width, _CLIPPED, expands=expansion > 1)
+                maps = inverted_residual(layers, maps, block)
         maps = layers.conv(maps, 1280, square(1), _CLIPPED)
         layers.dense(layers.average(maps), 1000)
-
-
-def _inverted(layers: Layers, source: str, expansion: int, width: int, stride: int) -> str:
-    """Append an expansion, a depthwise convolution and a linear one, and a skip if it fits."""
-    inputs = layers.shape(source)[0]
-    maps = source
-    if expansion > 1:
-        maps = layers.conv(maps, expansion * inputs, square(1), _CLIPPED)
-    maps = layers.depthwise(maps, square(3, stride), _CLIPPED)
-    maps = layers.conv(maps, width, square(1), _NARROW)
-    return layers.add(source, maps) if stride == 1 and inputs == width else maps

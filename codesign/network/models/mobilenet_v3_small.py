@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from codesign.network.blocks import Inverted, inverted_residual
 from codesign.network.graph import INPUT
-from codesign.network.layers import LINEAR, RELU, Layers, Style, square
+from codesign.network.layers import RELU, Layers, Style, square
 from codesign.network.model import Figure, Model, image
 
 _SWISH = "hard_swish"
-_NARROW = Style(LINEAR, gain=0.5)
-_SQUEEZE = Style(RELU, normalised=False, biased=True)
-_EXCITE = Style("hard_sigmoid", (1 / 6, 0.5), normalised=False, biased=True)
 _BLOCKS = (
     (3, 16, 16, True, RELU, 2),
     (3, 72, 24, False, RELU, 2),
@@ -45,29 +43,16 @@ class MobilenetV3Small(Model):
         """Write the layers down."""
         maps = layers.conv(INPUT, 16, square(3, 2), Style(_SWISH))
         for kernel, expanded, width, squeezes, activation, stride in _BLOCKS:
-            style, source, inputs = Style(activation), maps, layers.shape(maps)[0]
-            if expanded != inputs:
-                maps = layers.conv(maps, expanded, square(1), style)
-            maps = layers.depthwise(maps, square(kernel, stride), style)
-            if squeezes:
-                maps = _excited(layers, maps)
-            maps = layers.conv(maps, width, square(1), _NARROW)
-            if stride == 1 and inputs == width:
-                maps = layers.add(source, maps)
+            window = square(kernel, stride)
+            block = Inverted(
+                expanded,
+                window,
+                width,
+                Style(activation),
+                expands=expanded != layers.shape(maps)[0],
+                squeezes=squeezes,
+            )
+            maps = inverted_residual(layers, maps, block)
         maps = layers.conv(maps, 576, square(1), Style(_SWISH))
         head = Style(_SWISH, normalised=False, biased=True)
         layers.dense(layers.dense(layers.average(maps), 1024, head), 1000)
-
-
-def _excited(layers: Layers, source: str) -> str:
-    """Append squeeze-and-excitation: one factor per channel, from the averages of all."""
-    channels = layers.shape(source)[0]
-    factors = layers.conv(layers.average(source), _squeezed(channels), square(1), _SQUEEZE)
-    return layers.multiply(source, layers.conv(factors, channels, square(1), _EXCITE))
-
-
-def _squeezed(channels: int) -> int:
-    """Return a quarter of the channels, to the nearest 8 that loses at most a tenth."""
-    quarter = channels / 4
-    nearest = max(8, int(quarter + 4) // 8 * 8)
-    return nearest + 8 if nearest < 0.9 * quarter else nearest
