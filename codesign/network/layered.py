@@ -81,10 +81,7 @@ class Layered(Family):
     def finish(self, layers: Layers, maps: str, point: Point) -> Graph:
         """Append averages over the map and the dense layer that scores the classes."""
         layers.weight_bits = int(point["head_weight_bits"])
-        layers.activation_bits = _HEAD_BITS
-        if prod(layers.shape(maps)[1:]) > 1:
-            maps = layers.average(maps)
-        layers.dense(maps, self.classes)
+        layers.dense(averaged(layers, maps), self.classes)
         return layers.graph(type(self).__name__.lower())
 
 
@@ -100,10 +97,27 @@ def covered(layers: Layers, source: str, kernel: int) -> int:
     return min(kernel, side - 1 + side % 2)
 
 
+def averaged(layers: Layers, maps: str) -> str:
+    """Append the average over the map, if it has more than one pixel, in 8 bits."""
+    if prod(layers.shape(maps)[1:]) == 1:
+        return maps
+    before, layers.activation_bits = layers.activation_bits, _HEAD_BITS
+    average = layers.average(maps)
+    layers.activation_bits = before
+    return average
+
+
 def at_least(name: str, values: Sequence[int], least: int) -> Condition | None:
     """Return where a choice counts that needs `least` of what `name` chooses among `values`."""
     enough = tuple(value for value in values if value >= least)
     return None if len(enough) == len(values) else Condition(name, enough)
+
+
+def check_kernels(key: str, values: Sequence[int]) -> None:
+    """Refuse an option that is not a list of different odd sizes of a window."""
+    check_numbers(key, values, 1, 63)
+    if any(value % 2 == 0 for value in values):
+        raise ValueError(f"{key} have a middle: odd numbers, got {list(values)}")
 
 
 def check_numbers(key: str, values: Sequence[float], least: float, most: float) -> None:

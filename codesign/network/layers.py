@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codesign.network.functions import FUNCTIONS
 from codesign.network.graph import INPUT, Graph, Node
@@ -160,7 +162,7 @@ class Layers:
         """Append a function of every element."""
         function, tensor = FUNCTIONS[name], self._tensor(source)
         parameters = parameters or function.defaults
-        points, weights = np.polynomial.hermite_e.hermegauss(32)  # for numbers of normal spread
+        points, weights = _normal_spread()
         values = function.compute(np.sqrt(self._power[source]) * points, *parameters)
         power = float(np.average(values**2, weights=weights))
         output = Tensor(tensor.shape, self.activation_bits, signed=function.least < 0)
@@ -229,6 +231,13 @@ class Layers:
 
     def _tensor(self, name: str) -> Tensor:
         return self.input if name == INPUT else self._nodes[name].output
+
+
+@cache
+def _normal_spread() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return numbers and weights whose sums stand for integrals over a normal distribution."""
+    points, weights = np.polynomial.hermite_e.hermegauss(32)
+    return points, weights
 
 
 def square(kernel: int, stride: int = 1, padding: int | None = None) -> Window:
