@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from codesign.network.families.darts import Darts
 from codesign.network.families.fbnet import Fbnet
 from codesign.network.families.mobilenetv3 import Mobilenetv3
 from codesign.network.families.proxyless import Proxyless
+from codesign.network.families.resnet import Resnet
 from codesign.network.family import Family
 from codesign.network.graph import Graph
 from codesign.network.ops.conv2d import Conv2d
@@ -37,6 +39,37 @@ PROXYLESS = {
     ),
 }
 
+DARTS_V2 = {
+    "normal": (
+        "0+1 sep_conv_3x3 sep_conv_3x3, 0+1 sep_conv_3x3 sep_conv_3x3, "
+        "0+1 skip_connect sep_conv_3x3, 0+2 skip_connect dil_conv_3x3"
+    ),
+    "reduce": (
+        "0+1 max_pool_3x3 max_pool_3x3, 1+2 max_pool_3x3 skip_connect, "
+        "0+2 max_pool_3x3 skip_connect, 1+2 max_pool_3x3 skip_connect"
+    ),
+}
+P_DARTS = {
+    "normal": (
+        "0+1 skip_connect dil_conv_3x3, 0+1 skip_connect sep_conv_3x3, "
+        "1+3 sep_conv_3x3 sep_conv_3x3, 0+4 sep_conv_3x3 dil_conv_5x5"
+    ),
+    "reduce": (
+        "0+1 avg_pool_3x3 sep_conv_5x5, 0+2 sep_conv_3x3 dil_conv_5x5, "
+        "0+1 max_pool_3x3 dil_conv_3x3, 1+3 dil_conv_3x3 dil_conv_5x5"
+    ),
+}
+
+
+def cells(genotype: Mapping[str, str]) -> dict[str, Value]:
+    """Return the values of both cells, written node after node."""
+    values: dict[str, Value] = {}
+    for kind, text in genotype.items():
+        for node, entry in enumerate(text.split(", ")):
+            for key, value in zip(("inputs", "left", "right"), entry.split(), strict=True):
+                values[f"{kind}_{key}{node}"] = value
+    return values
+
 
 def decoded(family: Family, values: Mapping[str, Value]) -> Graph:
     """Return the network of these values, and of the first one wherever none is given."""
@@ -52,6 +85,12 @@ def learned(graph: Graph) -> int:
     """
     convolutions = [node.op for node in graph if isinstance(node.op, Conv2d)]
     return graph.parameters + sum(op.outputs for op in convolutions)
+
+
+def learned_in_cells(graph: Graph) -> int:
+    """Count as `learned`, but depthwise convolutions are not normalised."""
+    depthwise = [n.op for n in graph if isinstance(n.op, Conv2d) and n.op.is_depthwise]
+    return learned(graph) - 2 * sum(op.outputs for op in depthwise)
 
 
 def test_fbnet_has_nine_blocks_for_22_layers() -> None:
@@ -116,6 +155,57 @@ def test_the_resolution_is_a_part_of_that_of_the_image() -> None:
         for factor in (1, 2, 32)
     }
     assert shapes == {1: (64, 64), 2: (32, 32), 32: (64, 64)}, "2 x 2 pixels are too few"
+
+
+@pytest.mark.parametrize(
+    ("block", "depths", "weights", "macs"),
+    [
+        ("basic", (2, 2, 2, 2), 11_689_512, 1814),
+        ("basic", (3, 4, 6, 3), 21_797_672, 3664),
+        ("bottleneck", (3, 4, 6, 3), 25_557_032, 4089),
+    ],
+)
+def test_residual_networks_have_the_published_weights_and_macs(
+    block: str, depths: tuple[int, ...], weights: int, macs: int
+) -> None:
+    """ResNet-18, 34 and 50: torchvision, num_params and _ops of the default weights."""
+    family = Resnet(PHOTOGRAPH, 1000, depths=(1, 2, 3, 4, 6), widths=(1.0,))
+    values = {f"depth{stage}": depth for stage, depth in enumerate(depths)}
+    graph = decoded(family, values | {"block": block})
+    assert (learned(graph), round(graph.macs / 1e6)) == (weights, macs)
+
+
+def test_residual_networks_are_counted_once() -> None:
+    """Two blocks, and four stages of 4 depths and 4 widths; bits do not vary."""
+    space = Resnet(PHOTOGRAPH, 1000).space()
+    assert (space.size, space.distinct) == (2 * 16**4, 2 * 16**4)
+    mixed = Resnet(PHOTOGRAPH, 1000, weight_bits=(4, 8)).space()
+    stage = sum(4 * 2**depth for depth in (1, 2, 3, 4))  # widths, and bits of every block
+    assert mixed.distinct == 2 * 2 * 2 * stage**4
+
+
+def test_darts_has_as_many_cells_as_published() -> None:
+    """Liu et al., ICLR 2019, section A.1: (k + 1) k / 2 x 7^2 for k = 1..4, about 10^9 a cell."""
+    cell = 1 * 3 * 6 * 10 * 7**8
+    assert Darts(PHOTOGRAPH, 1000).space().size == cell**2
+    assert f"{cell:.0e}" == "1e+09"
+
+
+@pytest.mark.parametrize(
+    ("genotype", "weights"), [(DARTS_V2, 3_349_342), (P_DARTS, 3_433_798)], ids=["darts", "p-darts"]
+)
+def test_networks_of_cells_have_the_published_weights(
+    genotype: Mapping[str, str], weights: int
+) -> None:
+    """Logs of quark0/darts' train.py: 3.349342 MB; P-DARTS: chenxin061/pdarts, issue 7."""
+    family = Darts(Tensor((3, 32, 32), 8, signed=False), 10, cells=20, first=36)
+    assert learned_in_cells(decoded(family, cells(genotype))) == weights
+
+
+def test_the_network_of_cells_for_large_images_has_the_published_weights() -> None:
+    """Liu et al., ICLR 2019, table 3: 4.7 M parameters."""
+    graph = decoded(Darts(PHOTOGRAPH, 1000, cells=14, first=48), cells(DARTS_V2))
+    assert round(learned_in_cells(graph) / 1e6, 1) == 4.7
 
 
 def test_a_block_in_groups_mixes_the_groups() -> None:

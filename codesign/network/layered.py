@@ -43,9 +43,10 @@ class Layered(Family):
         check_numbers("weight_bits", self.weight_bits, 2, 8)
         check_numbers("activation_bits", self.activation_bits, 2, 8)
 
-    def channels(self, published: int) -> int:
-        """Return a published number of channels times the width."""
-        return published if self.width == 1 else to_eights(published * self.width)
+    def channels(self, published: int, factor: float = 1.0) -> int:
+        """Return a published number of channels times the width, and another factor."""
+        scaled = published * self.width * factor
+        return published if scaled == published else to_eights(scaled)
 
     def strides(self, published: Sequence[int], size: int = 0) -> tuple[int, ...]:
         """Return the strides that remain for images of `size`; by default, of the input."""
