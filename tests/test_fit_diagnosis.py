@@ -78,16 +78,16 @@ def test_a_single_scarce_resource_is_named_with_what_is_needed() -> None:
 
 
 def test_two_resources_that_stand_for_each_other_are_named_together() -> None:
-    found = small(0.3)
+    found = small(0.25)
     assert set(found.conflict.resources) == {"lut", "dsp"}
     assert "are too scarce together" in found.reason()
     for name in found.conflict.resources:
         alone = {other: PLENTY for other in RESOURCES if other != name}
-        assert fit(LENET, pynq_z2(0.3), CLOCK_HZ, "resources", FASTEST, alone).feasible
+        assert fit(LENET, pynq_z2(0.25), CLOCK_HZ, "resources", FASTEST, alone).feasible
 
 
 def test_every_way_out_works() -> None:
-    found, board = small(0.3), pynq_z2(0.3)
+    found, board = small(0.25), pynq_z2(0.25)
     assert found.fps is not None
     assert found.weight_bits is not None
     at_rate = fit(LENET, board, CLOCK_HZ, longest_interval=round(CLOCK_HZ / found.fps))

@@ -72,12 +72,13 @@ def test_eight_bits_by_hand(
 def test_products_are_packed_where_two_outputs_share_a_narrow_input() -> None:
     eight, two = Tensor((4,), 8, False), Tensor((4,), 2, False)
     both = (*UNPACKED, Arithmetic.PACKED, Arithmetic.PACKED_WIDE)
-    assert arithmetics(9, 2, eight, 8) == both
-    assert arithmetics(1, 2, eight, 8) == both[:3]  # nothing to add up
-    assert arithmetics(9, 1, eight, 8) == UNPACKED
-    assert arithmetics(9, 2, Tensor((4,), 9, False), 8) == UNPACKED
-    assert arithmetics(9, 2, eight, 9) == UNPACKED
-    assert arithmetics(9, 2, two, 3) == UNPACKED
+    # engines with a multiplier for each of several thousand weights take no constants
+    assert arithmetics(9999, 2, eight, 8) == both
+    assert arithmetics(1, 9998, eight, 8) == both[:3]  # nothing to add up
+    assert arithmetics(9999, 1, eight, 8) == UNPACKED
+    assert arithmetics(9999, 2, Tensor((4,), 9, False), 8) == UNPACKED
+    assert arithmetics(9999, 2, eight, 9) == UNPACKED
+    assert arithmetics(9999, 2, two, 3) == UNPACKED
 
 
 def extreme_network(graph: Graph, random: np.random.Generator) -> tuple[Network, Integers]:
@@ -111,7 +112,7 @@ def random_engines(count: int) -> Iterator[hls.Run]:
         knobs = {
             "pe": int(random.choice(divisors(outputs))),
             "simd": int(random.choice(divisors(inputs))),
-            "arithmetic": arithmetics(inputs, outputs, source, weight_bits)[-1 - number % 2],
+            "arithmetic": arithmetics(inputs, outputs, source, weight_bits)[-2 - number % 2],
             "weight_storage": 1,
         }
         engine = template_of(node, (source,)).of(node, (source,), knobs)  # type: ignore[arg-type]

@@ -178,10 +178,19 @@ def test_a_chain_by_hand() -> None:
 
 
 def test_images_follow_at_the_pace_of_the_slowest_process_by_hand() -> None:
-    """The matrix runs 1 iteration of depth 8: 7 cycles, 2 for its function, 1 to restart."""
-    timing = simulate(dense(pe=2, simd=4), images=4)
-    assert timing.ends == (16, 26, 36, 46)
-    assert timing.interval == 10
+    """The matrix runs 2 iterations of depth 8: 1 + 7 cycles, 2 for its function, 1 to restart."""
+    timing = simulate(dense(pe=1, simd=4), images=4)
+    assert timing.ends == (13, 24, 35, 46)
+    assert timing.interval == 11
+
+
+def test_a_process_of_one_iteration_takes_the_next_image_at_once() -> None:
+    """Receive and matrix are pipelines as a whole; resize and send have 2 words, and drain."""
+    design = dense(pe=2, simd=4)
+    assert [int(i.process.structure().loop.gap) for i in design.instances] == [1, 1, 5, 4]
+    timing = simulate(design, images=4)
+    assert timing.ends == (16, 22, 28, 34)
+    assert timing.interval == 1 + 5
 
 
 def test_a_folded_matrix_by_hand() -> None:

@@ -55,7 +55,7 @@ def test_waits_are_those_of_single_iterations(seed: int) -> None:
 
 def test_waits_by_hand() -> None:
     """The matrix never waits; what is before it waits for room, what is behind it for words."""
-    timing = simulate(dense(pe=2, simd=4), images=8)
+    timing = simulate(dense(pe=1, simd=4), images=8)
     slowest = int(timing.interval)
     matrix, send = timing.stalls["dense_matrix"], timing.stalls["send"]
     assert matrix == Stall(works=slowest, for_words=0, for_room=0, fifo="")

@@ -143,11 +143,14 @@ def estimate(design: Design, timing: Timing | None = None) -> Estimate:
     slowest = max(int(latency.process_interval(i.process.structure())) for i in design.instances)
     interval = float(slowest) if timing is None else max(timing.interval, float(slowest))
     single = (timing or simulate(design, bounded=False)).latency
-    stages = [int(i.process.structure().loop.stages) for i in design.instances]
+    loops = [instance.process.structure().loop for instance in design.instances]
+    stages = [int(loop.stages) for loop in loops]
+    # how deep a pipeline is does not matter to the interval if it need not drain
+    drained = max((int(loop.stages) for loop in loops if loop.drain), default=0)
     images_per_s = design.clock_hz / interval
     return Estimate(
         clock_hz=design.clock_hz,
-        interval_cycles=Interval(interval - max(stages) // 2, interval, interval + max(stages)),
+        interval_cycles=Interval(interval - drained // 2, interval, interval + drained),
         latency_cycles=Interval(
             single - sum(stages) // 2,
             single,

@@ -27,8 +27,12 @@ def process_cycles(structure: Structure) -> Count:
 
 
 def process_interval(structure: Structure) -> Count:
-    """Return the cycles from one start of a process to the next: it restarts when it is done."""
-    return process_cycles(structure) + 1
+    """Return the cycles from one start of a process to the next: it restarts when it is done.
+
+    One of a single iteration restarts at once.
+    """
+    loop = structure.loop
+    return (loop.trips - 1) * loop.ii + loop.gap
 
 
 def longest_silence(phases: tuple[Phase, ...]) -> Count:

@@ -34,7 +34,11 @@ MEMORY_LUT = "memory_lut"
 """LUTs of distributed memories, as they are built."""
 MEMORY_LUT_CSYNTH = "memory_lut_csynth"
 """The same as C-synthesis counts them."""
-_PARTS = (*RESOURCES, MEMORY_LUT, MEMORY_LUT_CSYNTH)
+CONSTANT_LUT = "constant_lut"
+"""LUTs of products by constants, of average weights."""
+CONSTANT_LUT_MOST = "constant_lut_most"
+"""The same if constants save nothing; if every weight is a power of two, none are needed."""
+_PARTS = (*RESOURCES, MEMORY_LUT, MEMORY_LUT_CSYNTH, CONSTANT_LUT, CONSTANT_LUT_MOST)
 
 INDEX_BITS = 16
 """Width at which loop counters are priced: the widest bound that streams of images reach."""
@@ -128,7 +132,8 @@ def _levelled(
     """Return the resources of one level; `memory_lut` is the part that counts its memories."""
     index = ("low", "value", "high").index(kind)
     factor = {name: several[index] for name, several in factors.items()}
-    luts = usage["lut"] * factor["lut"] + usage[memory_lut] * factor[memory_lut]
+    constants = (0.0, usage[CONSTANT_LUT], usage[CONSTANT_LUT_MOST])[index]
+    luts = (usage["lut"] + constants) * factor["lut"] + usage[memory_lut] * factor[memory_lut]
     return {name: usage[name] * factor[name] for name in RESOURCES} | {"lut": luts}
 
 
@@ -189,13 +194,20 @@ def _memory_of(kind: Storage, words: Count, bits: Count) -> Usage:
 
 
 def _multipliers(group: Multipliers) -> Usage:
-    in_fabric = np.equal(group.arithmetic, Arithmetic.LUT) * 1
+    variable = np.equal(group.arithmetic, Arithmetic.LUT) * 1
+    constant = np.equal(group.arithmetic, Arithmetic.CONSTANT) * 1
+    in_fabric = variable + constant
     luts = operators.multiplier_luts(group.a_bits, group.b_bits)
     dsps = operators.multiplier_dsps(group.a_bits, group.b_bits)
     # a multiplier that makes a pair of products is one slice, whatever the board
     singles = group.count - 2 * group.pairs
-    return {
+    usage: Usage = {
         "dsp": (1 - in_fabric) * singles * dsps + group.pairs,
-        "lut": in_fabric * group.count * luts,
+        "lut": variable * group.count * luts,
         "ff": in_fabric * group.count * (group.a_bits + group.b_bits),
     }
+    if np.any(constant):
+        own = operators.constant_multiplier_luts(group.a_bits, group.b_bits)
+        usage[CONSTANT_LUT] = constant * group.count * own
+        usage[CONSTANT_LUT_MOST] = constant * group.count * luts
+    return usage

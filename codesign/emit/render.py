@@ -41,7 +41,8 @@ def storage_name(storage: Count) -> str:
 
 def arithmetic_name(arithmetic: Count) -> str:
     """Return the tools' name of a multiplier kind (`impl=` of BIND_OP)."""
-    return "fabric" if Arithmetic(int(arithmetic)) is Arithmetic.LUT else "dsp"
+    in_fabric = Arithmetic(int(arithmetic)) in (Arithmetic.LUT, Arithmetic.CONSTANT)
+    return "fabric" if in_fabric else "dsp"
 
 
 def render(template: str, names: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign.hardware.structure import Arithmetic, Count
+from codesign.hardware.structure import MAX_UNROLL, Arithmetic, Count
 from codesign.network.tensor import Tensor
 
 NARROW_PORT, WIDE_PORT = 25, 27
@@ -66,7 +66,7 @@ class Packing:
 
 def is_packed(arithmetic: Count) -> Count:
     """Return 1 where products are made in pairs, else 0."""
-    packed = np.greater_equal(arithmetic, Arithmetic.PACKED) * 1
+    packed = np.isin(arithmetic, (Arithmetic.PACKED, Arithmetic.PACKED_WIDE)) * 1
     return packed if np.ndim(packed) else int(packed)
 
 
@@ -75,10 +75,12 @@ def arithmetics(
 ) -> tuple[Arithmetic, ...]:
     """Return what the products of `outputs` sums over `inputs` elements may be made of.
 
-    The wider port is offered where it lets more of the products be added before separation.
+    The wider port is offered where it lets more of the products be added before separation;
+    constants as factors where one engine may have a multiplier for each of them.
     """
+    constant = (Arithmetic.CONSTANT,) if inputs * outputs <= MAX_UNROLL else ()
     if outputs < 2 or not LEAST_FACTOR <= max(element.bits, weight_bits) <= WIDEST_FACTOR:
-        return UNPACKED
+        return (*UNPACKED, *constant)
     narrow = Packing.of(Arithmetic.PACKED, element, weight_bits).terms
     wide = (Arithmetic.PACKED_WIDE,) if np.less(narrow, inputs) else ()
-    return (*UNPACKED, Arithmetic.PACKED, *wide)
+    return (*UNPACKED, Arithmetic.PACKED, *wide, *constant)

@@ -30,6 +30,11 @@ MAX_WORD_BITS = 4096
 Source: AMD UG1399, arbitrary precision integers of up to 4,096 bits."""
 
 
+MAX_UNROLL = 4096
+"""Most multipliers in one engine: the limit at which HLS tools stop unrolling a loop completely
+(hls4ml documentation, `Strategy: Latency`)."""
+
+
 class Storage(IntEnum):
     """Where a memory lies."""
 
@@ -58,6 +63,8 @@ class Arithmetic(IntEnum):
     """two products per DSP slice, in the 25 x 18 bits that every slice multiplies"""
     PACKED_WIDE = 3
     """the same in 27 x 18 bits, which UltraScale has: more products are added in the slice"""
+    CONSTANT = 4
+    """LUTs again, but every product has a constant of its own as a factor: shifts and adders"""
 
 
 class Activation(IntEnum):
@@ -92,12 +99,23 @@ class Loop:
         return trips
 
     @property
+    def drain(self) -> Count:
+        """Cycles that the pipeline takes to empty itself before the next image.
+
+        None if an image is one iteration: then the whole function is the pipeline, which takes
+        the next image while this one is in it.
+        """
+        several = np.asarray(np.not_equal(self.trips, 1)).astype(np.int64)
+        drain = several * (self.stages + FUNCTION_CYCLES - self.ii)
+        return drain if np.ndim(drain) else int(drain)
+
+    @property
     def gap(self) -> Count:
         """Cycles from the last iteration of one image to the first of the next.
 
-        The pipeline drains, the function returns and starts again.
+        A loop drains, its function returns and starts again.
         """
-        return self.stages + FUNCTION_CYCLES
+        return self.ii + self.drain
 
 
 @dataclass(frozen=True, slots=True)

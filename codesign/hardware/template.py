@@ -16,17 +16,20 @@ from numpy.typing import NDArray
 
 from codesign.hardware.packing import WIDE_PORT
 from codesign.hardware.process import Process
-from codesign.hardware.structure import MAX_WORD_BITS, Arithmetic, Count, Role
+from codesign.hardware.structure import (
+    MAX_UNROLL,
+    MAX_WORD_BITS,
+    Arithmetic,
+    Count,
+    Role,
+    Structure,
+)
 from codesign.network.graph import Node
 from codesign.network.op import Op
 from codesign.network.tensor import Tensor
 from codesign.space import Space
 
 Shape = tuple[int, ...]
-
-MAX_UNROLL = 4096
-"""Most multipliers in one engine: the limit at which HLS tools stop unrolling a loop completely
-(hls4ml documentation, `Strategy: Latency`)."""
 
 
 class HardwareTemplate(ABC):
@@ -39,7 +42,10 @@ class HardwareTemplate(ABC):
     implements: ClassVar[type[Op]]
     structural: ClassVar[tuple[str, ...]] = ()
     """Knobs that decide of what parts there are, the first of the space: never arrays."""
-    illegal: ClassVar[str] = "need wider words or more multipliers than tools take"
+    illegal: ClassVar[str] = (
+        "need wider words or more multipliers than tools take, or constants as factors where "
+        "each multiplier has several"
+    )
     """What is wrong with knobs that are not `legal` together."""
     node: Node
     inputs: tuple[Tensor, ...]
@@ -114,6 +120,7 @@ class HardwareTemplate(ABC):
                     good = good & np.asarray(buffer.lanes * buffer.bits <= MAX_WORD_BITS)
             for group in structure.multipliers:
                 good = good & np.asarray(group.count <= MAX_UNROLL)
+            good = good & _has_constant_factors(structure)
         return good
 
     def suits(self, dsp_bits: int) -> NDArray[np.bool_]:
@@ -124,3 +131,15 @@ class HardwareTemplate(ABC):
                 for group in process.structure().multipliers:
                     good = good & np.not_equal(group.arithmetic, Arithmetic.PACKED_WIDE)
         return good
+
+
+def _has_constant_factors(structure: Structure) -> NDArray[np.bool_]:
+    """Return where products that want constants as factors have them: one word holds them all."""
+    wanted: NDArray[np.bool_] = np.array(False)
+    for group in structure.multipliers:
+        wanted = wanted | np.equal(group.arithmetic, Arithmetic.CONSTANT)
+    single: NDArray[np.bool_] = np.array(True)
+    for buffer in structure.buffers:
+        if buffer.role is Role.CONSTANT:
+            single = single & np.equal(buffer.words, 1)
+    return ~wanted | single
