@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from cases import single, unsigned
 from contract import whole_design
+from engine_chain import run_engines
 from hls import joined, random_images, random_network, write_project
 
 from codesign.cost import latency, operators, resources
@@ -219,3 +220,17 @@ def test_fit_holds_a_tiny_network_as_constants(weight_bits: int, bits: int) -> N
     kinds = {engine.arithmetic for engine in answer.design.engines.values()}  # type: ignore[attr-defined]
     assert kinds == {Arithmetic.CONSTANT}
     assert answer.interval == answer.bound
+
+
+@pytest.mark.needs_gxx
+def test_fitted_engines_take_an_image_every_cycle(tmp_path: Path) -> None:
+    """Bits are those of the reference, and cycles those of the model, without the ports."""
+    graph = jets(6, 6)
+    design = fit(graph, Board.load("zcu104"), 200e6).design
+    random = np.random.default_rng(1)
+    images = random_images(graph, random, 20)
+    network = random_network(graph, random, images)
+    ends, answers = run_engines(design, network, images, tmp_path / "hls")
+    assert np.array_equal(answers, network.answer(images))
+    stages = [i.process.structure().loop.stages for i in design.instances if i.layer]
+    assert ends == [sum(stages) + number for number in range(20)]
