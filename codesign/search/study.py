@@ -23,7 +23,7 @@ from codesign.search.formulation import Formulation
 from codesign.search.formulations.pareto import Pareto
 from codesign.search.store import Store
 from codesign.search.strategy import Strategy
-from codesign.search.trial import Constraint, Evaluate, Objective, Outcome, Trial, violations
+from codesign.search.trial import Constraint, Evaluate, Guide, Objective, Outcome, Trial, violations
 from codesign.search.workers import work
 from codesign.space import Point, Space, Value
 
@@ -101,6 +101,7 @@ class Study:
         canonical: gives the key of a point; points of one key are evaluated once.
         problem: stands for whatever else the values depend on, e.g. a digest of the flow.
         formulation: what the strategy is told of the trials.
+        guide: tells each evaluation what it may know of the trials before its batch.
         batch: points asked for at once. It is part of the definition, as a strategy learns
             only between batches.
     """
@@ -115,6 +116,7 @@ class Study:
     canonical: Callable[[Point], str] = point_key
     problem: str = ""
     formulation: Formulation = field(default_factory=Pareto)
+    guide: Guide | None = None
 
     def __post_init__(self) -> None:
         if not self.objectives:
@@ -200,6 +202,7 @@ class _Search:
         self.watch = watch
         self.pool = pool
         self.begun: dict[str, Future[tuple[Outcome, float]]] = {}  # by key
+        self.hints: dict[str, tuple[Any]] = {}  # of the batch, by key
         self.journal = {trial.number: trial for trial in store.trials()}
         self.trials: dict[str, Trial] = {}  # by key
         self.tried: set[tuple[int, ...]] = set()
@@ -223,17 +226,29 @@ class _Search:
 
     def begin(self, points: Sequence[Point]) -> None:
         """Start evaluating what is new among `points`, as far as the budget goes."""
-        if self.pool is None:
+        if self.pool is None and self.study.guide is None:
             return
-        number = len(self.trials)
+        new: dict[str, Point] = {}
         for point in points:
             key = self.study.canonical(point)
-            if key in self.trials or key in self.begun or number >= self.budget.trials:
-                continue
-            if number not in self.journal:
+            if key not in self.trials and len(self.trials) + len(new) < self.budget.trials:
+                new.setdefault(key, point)
+        self.hints = self._hinted(new)
+        for number, (key, point) in enumerate(new.items(), len(self.trials)):
+            if self.pool is not None and number not in self.journal:
                 seed = trial_seed(self.study.seed, key)
-                self.begun[key] = self.pool.submit(work, dict(point), number, seed)
-            number += 1
+                hint = self.hints.get(key, ())
+                self.begun[key] = self.pool.submit(work, dict(point), number, seed, *hint)
+
+    def _hinted(self, new: Mapping[str, Point]) -> dict[str, tuple[Any]]:
+        """Return the hint for each new point, by key, where the guide gives them."""
+        number = len(self.trials)
+        known = all(n in self.journal for n in range(number, number + len(new)))
+        if self.study.guide is None or known:
+            return {}
+        before = tuple(self.trials.values())
+        hints = self.study.guide(before, tuple(new.values()), self.store.artifact)
+        return {key: (hint,) for key, hint in zip(new, hints, strict=True)}
 
     def answer(self, point: Point) -> Trial:
         """Return the trial of `point`: known, from the journal, or made now."""
@@ -287,7 +302,8 @@ class _Search:
                 remedy = "perhaps memory ran out: resume with fewer search.workers"
                 raise ToolError(f"{problem}; {remedy}") from error
         start = time.perf_counter()
-        return self.evaluate(point, number, seed), time.perf_counter() - start
+        outcome = self.evaluate(point, number, seed, *self.hints.get(key, ()))
+        return outcome, time.perf_counter() - start
 
     def _check(self, trial: Trial) -> None:
         """A feasible trial must tell every quantity that was asked for."""

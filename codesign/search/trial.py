@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from codesign.errors import InputError, nearest
 from codesign.space import Point, Value
@@ -110,8 +110,28 @@ class Outcome:
     artifact: bytes | None = None  # what is too dear to make again, e.g. a trained network
 
 
-Evaluate = Callable[[Point, int, int], Outcome]
-"""Evaluates a point, given the trial's number and its seed."""
+Evaluate = Callable[..., Outcome]
+"""Evaluates a point, given the trial's number and its seed, and a hint where there is a guide."""
+
+
+class Guide(Protocol):
+    """Tells the evaluations of a batch what they may know of the trials before it."""
+
+    def __call__(
+        self,
+        trials: Sequence[Trial],
+        points: Sequence[Point],
+        artifact: Callable[[int], bytes | None],
+    ) -> Sequence[Any]:
+        """Return a hint for each of `points`, which its evaluation is given.
+
+        It depends on the arguments alone, so that a search does, too.
+
+        Args:
+            trials: all trials before the batch, in the order of their numbers.
+            points: those of the batch that are new, in the order of the numbers they will get.
+            artifact: gives what the evaluation of a trial left.
+        """
 
 
 @dataclass(frozen=True, slots=True)

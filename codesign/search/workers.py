@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+from typing import Any
 
 from codesign.search.trial import Evaluate, Outcome
 from codesign.space import Point
@@ -37,12 +38,12 @@ def workers(evaluate: Evaluate, count: int) -> Iterator[Executor | None]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def work(point: Point, number: int, seed: int) -> tuple[Outcome, float]:
+def work(point: Point, number: int, seed: int, *hint: Any) -> tuple[Outcome, float]:
     """Evaluate a point in a worker; return the outcome and the seconds that it took."""
     if _evaluate is None:
         raise RuntimeError("work() runs in the processes of workers() only")
     start = time.perf_counter()
-    return _evaluate(point, number, seed), time.perf_counter() - start
+    return _evaluate(point, number, seed, *hint), time.perf_counter() - start
 
 
 def _begin(evaluate: Evaluate) -> None:

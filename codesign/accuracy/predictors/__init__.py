@@ -1,0 +1,1 @@
+"""Accuracy predictors, one file each."""
