@@ -68,7 +68,7 @@ def test_random_points_decode_to_networks_of_the_task(name, shape):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(st.integers(0, 2**32 - 1))
 def test_the_key_of_a_point_is_the_key_of_its_network(name, seed):
     member = family(name)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from codesign.network.families.darts import Darts
 from codesign.network.families.fbnet import Fbnet
+from codesign.network.families.hierarchical import Hierarchical
 from codesign.network.families.mobilenetv3 import Mobilenetv3
 from codesign.network.families.proxyless import Proxyless
 from codesign.network.families.resnet import Resnet
+from codesign.network.families.sequence import Sequence
 from codesign.network.family import Family
 from codesign.network.graph import Graph
+from codesign.network.model import reference
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.tensor import Tensor
 from codesign.space import Value
@@ -208,12 +211,102 @@ def test_the_network_of_cells_for_large_images_has_the_published_weights() -> No
     assert round(learned_in_cells(graph) / 1e6, 1) == 4.7
 
 
+def test_the_electrocardiogram_network_is_a_point_of_the_sequences() -> None:
+    model = reference("ecg")
+    family = Sequence(model.input, 2)
+    separable = ((16, 2), (24, 2), (24, 1), (32, 2), (32, 1), (48, 2), (48, 1), (64, 2))
+    values: dict[str, Value] = {"layers": 8, "width_first": 16, "kernel_first": 7, "step_first": 2}
+    for index, (width, step) in enumerate(separable):
+        values |= {f"width{index}": width, f"kernel{index}": 9, f"step{index}": step}
+    graph, known = decoded(family, values), model.graph()
+    assert (graph.macs, graph.parameters) == (known.macs, known.parameters)
+    # bits do not vary: 90 kinds of a layer, of which two to eight follow the first
+    assert family.space().distinct == sum(90 ** (1 + depth) for depth in range(2, 9))
+
+
+def test_a_series_takes_in_all_rows_of_a_map() -> None:
+    graph = decoded(Sequence(Tensor((3, 8, 20), 8, signed=False), 4), {"kernel_first": 5})
+    assert graph["conv0"].op.window.kernel == (8, 5)
+    assert graph["conv0"].output.shape == (8, 1, 20)
+
+
+def test_hierarchies_are_counted_by_their_edges() -> None:
+    """Seven operations on the 6 edges of 3 cells; 3 cells, identity or none on those of a block."""
+    family = Hierarchical(PHOTOGRAPH, 1000, repeats=(1,))
+    assert family.space().size == (7**6) ** 3 * 5**3
+
+
+def test_a_hierarchy_keeps_what_leads_from_the_first_node_to_the_last() -> None:
+    family = Hierarchical(Tensor((3, 8, 8), 8, signed=False), 10, motifs=1, stages=1)
+    empty = dict.fromkeys((choice.name for choice in family.space().choices), "none")
+    bare = {choice.name: choice.values[0] for choice in family.space().choices} | {
+        name: value for name, value in empty.items() if name.startswith(("cell", "block"))
+    }
+
+    def layers(**values: str) -> list[str]:
+        return [node.name for node in family.decode(bare | values)]
+
+    ends = ["pool0", "dense0"]
+    cell = {"block_0_2": "cell0"}
+    assert layers() == ["conv0", *ends]
+    assert layers(**cell, cell0_0_1="conv_1x1", cell0_1_2="conv_1x1") == ["conv0", *ends]
+    assert layers(**cell, cell0_0_3="conv_1x1") == ["conv0", "conv1", *ends]
+    both = layers(**cell, cell0_0_3="conv_1x1", cell0_0_1="identity", cell0_1_3="identity")
+    assert both == ["conv0", "conv1", "add0", *ends]
+    twice = layers(block_0_1="cell0", block_1_2="cell0", cell0_0_3="separable_3x3")
+    assert twice == ["conv0", "conv1", "conv2", "conv3", "conv4", *ends]
+
+
+def test_every_small_hierarchy_is_a_network_and_equal_ones_have_one_key() -> None:
+    """By hand: 31 different blocks; twice in a row, 24 of them are none of these.
+
+    Of a convolution C and the identity I a cell makes I, C, CC, I + C, C + C, I + CC or C + CC. A
+    block makes the same of cells: I, and six of each of the other six cells. Five are a cell alone,
+    which is another cell's C; I + CC comes twice.
+    """
+    options = ("conv_1x1", "identity", "none")
+    family = Hierarchical(
+        Tensor((3, 8, 8), 8, signed=False), 10, motifs=1, cell_nodes=3, stages=1, operations=options
+    )
+    space = family.space()
+    keys = {family.canonical(space.at(number)) for number in range(space.size)}
+    assert (space.size, len(keys)) == (2 * 27 * 27, 31 + 24)
+
+
 def test_a_block_in_groups_mixes_the_groups() -> None:
     family = Fbnet(Tensor((3, 32, 32), 8, signed=False), 10, blocks=("k3_e1_g2",))
     graph = decoded(family, {})
     first = [node for node in graph if node.name.startswith("slice")][:4]
     assert [(node.op.start, node.op.stop) for node in first] == [(0, 4), (8, 12), (4, 8), (12, 16)]
     assert graph["conv2"].inputs == ("concat0",)
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "message"),
+    [
+        (Fbnet, {"blocks": ("k4_e1",)}, "like k3_e6"),
+        (Fbnet, {"blocks": ("skip", "skip")}, "different"),
+        (Fbnet, {"width": 0.0}, "positive factor"),
+        (Fbnet, {"weight_bits": (1, 8)}, "weight_bits are different numbers of 2 to 8"),
+        (Fbnet, {"smallest": 0}, "at least 1"),
+        (Proxyless, {"kernels": (2, 3)}, "odd"),
+        (Proxyless, {"widths": (8, 16)}, "widths are 6"),
+        (Mobilenetv3, {"depths": ()}, "depths are different"),
+        (Mobilenetv3, {"input": Tensor((8,), 8, signed=False)}, "C x H x W"),
+        (Resnet, {"blocks": ()}, "at least one"),
+        (Resnet, {"stages": ()}, "stages"),
+        (Darts, {"cells": 0}, "at least 1"),
+        (Darts, {"operations": ()}, "at least one"),
+        (Hierarchical, {"cell_nodes": 1}, "2 to 8"),
+        (Hierarchical, {"motifs": 0}, "at least 1"),
+        (Sequence, {"steps": (0,)}, "steps"),
+    ],
+)
+def test_wrong_options_are_refused(
+    family: Callable[..., Family], options: Mapping[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        family(**{"input": PHOTOGRAPH, "classes": 10, **options})
 
 
 @pytest.mark.parametrize(
