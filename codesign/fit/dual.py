@@ -7,7 +7,9 @@ programme over the choices seen so far names the next prices. Its bound is that 
 relaxation of the whole integer programme, at the cost of a few cheapest choices.
 
 Source: Kelley, "The cutting-plane method for solving convex programs", SIAM 1960; Fisher, "The
-Lagrangian relaxation method for solving integer programming problems", Management Science 1981.
+Lagrangian relaxation method for solving integer programming problems", Management Science 1981;
+Wentges, "Weighted Dantzig-Wolfe decomposition for linear mixed-integer programming",
+International Transactions in Operational Research 1997 (the smoothing).
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from codesign.fit.worth import Worth
 Values = NDArray[np.float64]
 
 ROUNDS = 80
+STRIDE = 3
+"""Of so many rounds in which the bound does not rise, one takes the new prices as they are."""
 CLOSE = 1e-9
 """Relative gap at which nothing is left to find."""
 _STEEP = 1e3
@@ -56,6 +60,8 @@ class Dual:
         self.merits: list[Values] = []
         self.greatest = greatest
         self.costs = costs
+        self._columns = costs.copy()
+        """Resources, then merits, with room for more."""
         self.closed = np.where(open_items, 0.0, np.inf)
         self.open = open_items
         self.unit = np.maximum(worth.budget, 1.0)
@@ -85,7 +91,8 @@ class Dual:
         """
         prices = self.worth.slopes[:, 1] if first is None else first
         weights = np.zeros(0)
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
+            before = self.bound
             items = self._price(prices, weights)
             if items is None:
                 self.bound = np.inf
@@ -95,6 +102,12 @@ class Dual:
             relaxed, prices, weights = self._master()
             if self.bound >= relaxed - CLOSE * max(abs(relaxed), 1e-9):
                 return
+            # weights of many merits swing; those halfway to the best so far converge sooner
+            halfway = self.bound > before or number % STRIDE
+            if len(self.merits) > 1 and self.prices is not None and halfway:
+                best = np.zeros(len(weights))
+                best[: len(self.prices[1])] = self.prices[1]
+                prices, weights = (self.prices[0] + prices) / 2, (best + weights) / 2
 
     def offer(self, items: Items) -> None:
         """Take a design, made better by exchanges, if it is the best so far."""
@@ -116,12 +129,12 @@ class Dual:
     @property
     def columns(self) -> Values:
         """What is summed over a design's items: resources, then merits, `[items, columns]`."""
-        return np.column_stack([self.costs, *self.merits])
+        return self._columns[:, : self.costs.shape[1] + len(self.merits)]
 
     def sums(self, items: Items) -> Values:
-        """Return a design's sums, `[columns]`."""
-        merits = [float(merit[items].sum()) for merit in self.merits]
-        return np.concatenate([self.costs[items].sum(axis=0), merits])
+        """Return the sums of designs `[..., tables]`, as `[..., columns]`."""
+        sums: Values = self.columns[items].sum(axis=-2)
+        return sums
 
     def price(self, sums: Values) -> Values:
         """Return what sums `[..., columns]` cost where too much of a resource is possible."""
@@ -133,7 +146,7 @@ class Dual:
             return
         merit = self.greatest(items)
         if float(merit[items].sum()) > self._merit(items) * (1 + CLOSE) or not self.merits:
-            self.merits.append(merit)
+            self._add(merit)
 
     def least(self) -> Values:
         """Return for every item a bound on the cost of any design that contains it."""
@@ -151,14 +164,21 @@ class Dual:
     def greatest_of(self, items: Items) -> int | None:
         """Return the number of the merit that is a design's; None where there are none."""
         self._reveal(items)
-        sums = [float(merit[items].sum()) for merit in self.merits]
-        return int(np.argmax(sums)) if sums else None
+        return int(self.sums(items)[self.costs.shape[1] :].argmax()) if self.merits else None
+
+    def _add(self, merit: Values) -> None:
+        resources, count = self.costs.shape[1], len(self.merits)
+        if resources + count == self._columns.shape[1]:
+            more = np.zeros((len(merit), max(4, count)))
+            self._columns = np.concatenate([self._columns, more], axis=1)
+        self._columns[:, resources + count] = merit
+        self.merits.append(merit)
 
     def _priced(self, prices: Values, weights: Values) -> Values:
-        priced = self.costs @ prices + self.closed
         # a merit that was revealed later has no weight yet
-        for weight, merit in zip(weights, self.merits, strict=False):
-            priced = priced + weight * merit
+        resources = self.costs.shape[1]
+        merits = self._columns[:, resources : resources + len(weights)]
+        priced: Values = self.costs @ prices + merits @ weights + self.closed
         return priced
 
     def _price(self, prices: Values, weights: Values) -> Items | None:
@@ -179,10 +199,9 @@ class Dual:
 
         Columns: a share per choice, three segments of usage per resource, the greatest merit.
         """
-        usages = np.array([self.costs[items].sum(axis=0) for items in self.seen]) / self.unit
-        merits = np.array([[m[items].sum() for m in self.merits] for items in self.seen])
-        merits = merits.reshape(len(self.seen), len(self.merits))
-        choices, resources = usages.shape
+        sums = self.sums(np.array(self.seen))
+        choices, resources = len(sums), self.costs.shape[1]
+        usages, merits = sums[:, :resources] / self.unit, sums[:, resources:]
         scale = max(1.0, np.abs(merits).max(initial=0.0))
         slopes, widths = self._segments()
         segments = -np.kron(np.eye(resources), np.ones(3))
@@ -229,7 +248,9 @@ class Dual:
         return replace(self.worth, slopes=slopes, hard=False)
 
     def _merit(self, items: Items) -> float:
-        return max((float(merit[items].sum()) for merit in self.merits), default=0.0)
+        if not self.merits:
+            return 0.0
+        return float(self.sums(items)[self.costs.shape[1] :].max())
 
     def _exchanged(self, items: Items) -> Items:
         """Exchange options for others of the same widths, the best one each time."""

@@ -83,6 +83,35 @@ class _Stage:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How the times of a stage's shares follow from those of the stages before it.
+
+    Times stand in one vector, stage after stage; the matrices are `[ways, shares]`.
+    """
+
+    shares: slice
+    """Where its times stand."""
+    asked: NDArray[np.intp]
+    """Where the time stands that each way begins with."""
+    sources: tuple[int, ...]
+    """The stage of each way."""
+    heads: NDArray[np.float64]
+    """`[ways, 1]`"""
+    works: NDArray[np.float64]
+    values: tuple[list[float], list[float], list[float]]
+    """Head, work and stages of every item, or one of each."""
+    table: int | None
+    first: int
+    """The table's first item."""
+
+    def of(self, items: Items) -> tuple[float, float, float]:
+        """Return head, work and stages of the item that a design has here."""
+        place = 0 if self.table is None else int(items[self.table]) - self.first
+        head, work, stages = (v[place if len(v) > 1 else 0] for v in self.values)
+        return head, work, stages
+
+
 class Passage:
     """The pipeline of one problem."""
 
@@ -90,56 +119,72 @@ class Passage:
         self.starts, self.count = problem.starts, len(problem.cycles)
         self.stages = _stages(problem)
         self.shares = self._asked()
+        counts = np.cumsum([0, *(len(shares) for shares in self.shares)])
+        self.offsets: list[int] = [int(count) for count in counts]
+        self.plans = [self._plan(number) for number in range(len(self.stages))]
 
     def longest(self, items: Items) -> Path:
         """Return the longest way through a design; its length is the design's latency."""
-        times = self._times(items)
+        latest = self._latest(items)
         cycles = np.zeros(self.count)
         constant = 0.0
-        number = len(self.stages) - 1
-        share: NDArray[Any] = np.ones(1)
+        number, place = len(self.stages) - 1, 0
         while number:
-            stage = self.stages[number]
-            head, work, _ = self._values(stage, items)
-            ways = stage.ways(share)
-            ends = [self._end(way, times, head, work)[0] for way in ways]
-            way = ways[int(np.argmax(ends))]
+            stage, plan = self.stages[number], self.plans[number]
+            way = int(latest[number][place])
             own = stage.flow
-            part = own.stages + way.heads * np.asarray(own.head) + way.works * np.asarray(own.work)
+            part = (
+                np.asarray(own.stages)
+                + plan.heads[way] * np.asarray(own.head)
+                + plan.works[way, place] * np.asarray(own.work)
+            )
             if stage.table is None:
                 constant += float(part[0])
             else:
                 cycles[self.starts[stage.table] : self.starts[stage.table + 1]] += part
             constant += stage.delay
-            number, share = way.source, way.asked
-        first, last = self.stages[0].flow, float(share[0])
+            number, asked = plan.sources[way], int(plan.asked[way, place])
+            place = asked - self.offsets[number]
+        first, last = self.stages[0].flow, float(self.shares[0][place])
         constant += float(np.squeeze(first.stages + last * np.asarray(first.work)))
         return Path(cycles, constant)
 
-    def _times(self, items: Items) -> list[NDArray[np.float64]]:
-        """Return when the shares that are asked for have left each stage."""
+    def _latest(self, items: Items) -> list[NDArray[np.intp]]:
+        """Return for every stage which way is the longest to each of its shares."""
+        times = np.zeros(self.offsets[-1])
         first = self.stages[0].flow
-        times = [first.stages + self.shares[0] * np.asarray(first.work)]
-        for stage, shares in zip(self.stages[1:], self.shares[1:], strict=True):
-            head, work, stages = self._values(stage, items)
-            ends = [self._end(way, times, head, work) for way in stage.ways(shares)]
-            times.append(stages + stage.delay + np.max(ends, axis=0))
-        return times
+        times[: self.offsets[1]] = first.stages + self.shares[0] * np.asarray(first.work)
+        latest = [np.zeros(0, np.intp)]
+        for stage, plan in zip(self.stages[1:], self.plans[1:], strict=True):
+            head, work, stages = plan.of(items)
+            ends = times[plan.asked] + plan.heads * head + plan.works * work
+            latest.append(ends.argmax(axis=0))
+            times[plan.shares] = ends.max(axis=0) + (stages + stage.delay)
+        return latest
 
-    def _end(
-        self, way: _Way, times: list[NDArray[np.float64]], head: float, work: float
-    ) -> NDArray[np.float64]:
-        places = np.searchsorted(self.shares[way.source], np.round(way.asked, _DIGITS))
-        end: NDArray[np.float64] = times[way.source][places] + way.heads * head + way.works * work
-        return end
-
-    def _values(self, stage: _Stage, items: Items) -> tuple[float, float, float]:
-        """Return head, work and stages of the item that a design has at a stage."""
+    def _plan(self, number: int) -> _Plan:
+        stage, shares = self.stages[number], self.shares[number]
+        ways = stage.ways(shares)
+        asked = [
+            self.offsets[way.source]
+            + np.searchsorted(self.shares[way.source], np.round(way.asked, _DIGITS))
+            for way in ways
+        ]
         own = stage.flow
-        place = 0 if stage.table is None else int(items[stage.table] - self.starts[stage.table])
-        values = (np.atleast_1d(value) for value in (own.head, own.work, own.stages))
-        head, work, stages = (float(v[place if len(v) > 1 else 0]) for v in values)
-        return head, work, stages
+        head, work, stages = (
+            np.atleast_1d(np.asarray(value, np.float64)).tolist()
+            for value in (own.head, own.work, own.stages)
+        )
+        return _Plan(
+            shares=slice(self.offsets[number], self.offsets[number + 1]),
+            asked=np.array(asked, np.intp).reshape(len(ways), len(shares)),
+            sources=tuple(way.source for way in ways),
+            heads=np.array([[way.heads] for way in ways]),
+            works=np.array([way.works for way in ways]).reshape(len(ways), len(shares)),
+            values=(head, work, stages),
+            table=stage.table,
+            first=0 if stage.table is None else int(self.starts[stage.table]),
+        )
 
     def _asked(self) -> list[NDArray[Any]]:
         """Return the shares of every stage's output that a later stage asks for."""
