@@ -1,11 +1,14 @@
 """The contract of zero-cost proxies, for every member of the folder, and their definitions."""
 
+import csv
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from codesign import load
 from codesign.accuracy.dataset import Split
@@ -18,7 +21,9 @@ from codesign.accuracy.proxies.synflow import Synflow
 from codesign.accuracy.proxy import Proxy
 from codesign.accuracy.torch_module import random_weights
 from codesign.errors import InputError
+from codesign.network.cell import Cell
 from codesign.network.families.convnet import Convnet
+from codesign.network.families.nasbench201 import Nasbench201
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.ops.dense import Dense
 from codesign.network.tensor import Tensor
@@ -28,6 +33,7 @@ BATCHED = [name for name in NAMES if name != "synflow"]
 TRAIN = Digits().load().train
 FAMILY = Convnet(Tensor((1, 8, 8), 8, signed=False), 10)
 SEEDS = range(20)
+PUBLISHED = Path(__file__).parents[2] / "shared" / "data" / "nasbench201" / "zero_cost_491.csv"
 
 
 def graph_of(**changes):
@@ -170,3 +176,13 @@ def test_jacob_cov_is_that_of_single_differences(seed):
     eigenvalues = np.maximum(np.linalg.eigvalsh(np.corrcoef(jacobian)), 0) + 1e-5
     wanted = -(np.log(eigenvalues) + 1 / eigenvalues).sum()
     assert JacobCov(images=3).score(graph, split, seed) == pytest.approx(wanted, rel=1e-2)
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason=f"needs {PUBLISHED}")
+def test_synflow_ranks_cells_as_the_published_column_does():
+    with PUBLISHED.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["dataset"] == "cifar10"][::33]
+    family = Nasbench201(Tensor((3, 32, 32), 8, signed=False), 10)
+    graphs = [family.decode(family.point(Cell.parse(row["ops"]))) for row in rows]
+    scores = [Synflow().score(graph, TRAIN, 0) for graph in graphs]
+    assert spearmanr(scores, [float(row["synflow"]) for row in rows]).statistic >= 0.95
