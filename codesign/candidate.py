@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from collections.abc import Collection, Mapping, Sequence
@@ -15,11 +16,13 @@ from codesign.cost.estimate import estimate
 from codesign.fit.dataflow import Fit, fit
 from codesign.fit.diagnosis import Diagnosis, diagnose
 from codesign.fit.goal import Goal
+from codesign.fit.ranked import ranked
 from codesign.hardware.board import Board
 from codesign.network import serialize
 from codesign.network.family import Family
 from codesign.network.graph import Graph
 from codesign.network.network import Network
+from codesign.search.ranks import Ranks
 from codesign.search.trial import Constraint, Objective, Outcome, Trial, violations
 from codesign.space import Point
 
@@ -47,9 +50,15 @@ class Target:
     """Clocks to choose from."""
     objective: str | Goal
     constraints: tuple[Constraint, ...]
+    ranks: tuple[float, ...] = ()
+    """Engines by rank (`codesign.fit.ranked`); empty where fit finds the best ones."""
+
+    def at(self, ranks: Sequence[float]) -> Target:
+        """Return the target where engines are what `ranks` name."""
+        return replace(self, ranks=tuple(ranks))
 
     def fit(self, graph: Graph) -> Fit:
-        """Return the best design of a graph under this wish.
+        """Return the best design of a graph under this wish, or the one that ranks name.
 
         The cycles of a design and what it takes do not depend on its clock. So the fastest clock
         leaves most cycles between images, and every design is best at it in interval, latency and
@@ -57,6 +66,8 @@ class Target:
         design was asked for, it then gets the slowest clock that still keeps the wished rate.
         """
         fastest = max(self.clocks_hz)
+        if self.ranks:
+            return ranked(graph, self.board, fastest, self.ranks, self.tightened)
         answer = fit(
             graph,
             self.board,
@@ -71,7 +82,7 @@ class Target:
         return replace(answer, design=replace(answer.design, clock_hz=clock_hz))
 
     def judged(self, graph: Graph) -> Outcome:
-        """Return the price of a graph's best design, with what it violates."""
+        """Return the price of a graph's design, with what it violates (see `fit`)."""
         answer = self.fit(graph)
         values = estimate(answer.design).values()
         excess = {
@@ -131,6 +142,10 @@ class Fleet:
     targets: Mapping[str, Target]
     """By the board's name."""
     share: Share
+
+    def at(self, ranks: Sequence[float]) -> Fleet:
+        """Return the boards where engines are what `ranks` name, on each in its own lists."""
+        return replace(self, targets={n: target.at(ranks) for n, target in self.targets.items()})
 
     def judged(self, graph: Graph) -> Outcome:
         """Return what a graph is worth on every board.
@@ -226,6 +241,26 @@ class Judge:
             return start, accuracy(start, self.dataset.validation)
         trained = self.evaluator.evaluate(graph, self.dataset, seed, start)
         return trained.network, trained.validation_accuracy
+
+
+@dataclass(frozen=True, slots=True)
+class JointJudge:
+    """Evaluates points of a flat joint space: a network with an engine for each layer."""
+
+    judge: Judge
+    ranks: Ranks
+
+    def __call__(self, point: Point, number: int, seed: int) -> Outcome:
+        """Return what one point is worth, on the engines that it names."""
+        target = self.judge.target.at(self.ranks.of(point))
+        own = replace(self.judge, target=target)
+        return own(self.ranks.network(point), number, seed)
+
+    def canonical(self, point: Point) -> str:
+        """Return a key that is equal for points of equal networks with equal ranks of engines."""
+        network, family = self.ranks.network(point), self.judge.family
+        used = self.ranks.of(point)[: len(family.decode(network).nodes)]
+        return hashlib.sha256(f"{family.canonical(network)}:{used}".encode()).hexdigest()
 
 
 def pack(network: Network) -> bytes:

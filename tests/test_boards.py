@@ -18,7 +18,8 @@ from codesign.errors import InputError
 from codesign.flow.boards import run_boards
 from codesign.flow.folder import RunFolder
 from codesign.flow.prepare import Prepared, Several, prepare
-from codesign.flow.settings import board_names, load_settings, resolve
+from codesign.flow.sections import board_names
+from codesign.flow.settings import load_settings, resolve
 from codesign.hardware.board import Board
 from codesign.load import read_yaml
 from codesign.network.families.convnet import Convnet

@@ -10,9 +10,9 @@ import pytest
 from codesign.accuracy.datasets.npz import Npz
 from codesign.errors import InputError
 from codesign.flow.goals import GOALS
+from codesign.flow.sections import Search
 from codesign.flow.settings import (
     QUANTITIES,
-    Search,
     Settings,
     load_settings,
     resolve,

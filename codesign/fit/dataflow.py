@@ -29,6 +29,8 @@ WORTHWHILE = 1.1
 """Gain for which the missing resources are named, where there is one."""
 FULL = 0.9
 """A resource of which so much of the budget is used may keep a design from being better."""
+RANKED = "ranks"
+"""The objective of a design that a search named, and fit did not seek."""
 MORE = 1.25
 """So many times its budget is tried then."""
 
@@ -101,6 +103,8 @@ class Fit:
             parts = [f"{count} more {name.upper()}" for name, count in missing]
             gain = _GAINS[self.objective].format(self.shortage.gain)
             return f"{' and '.join(parts)} would {gain}"
+        if self.objective == RANKED:
+            return "the search itself chose every engine; fit was not asked for better ones"
         if self.objective not in ("interval", "resources"):
             return "no resource keeps these templates from being better"
         if self.interval > self.bound:

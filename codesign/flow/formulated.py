@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 from codesign.errors import InputError
 from codesign.load import Tree, member
@@ -12,6 +12,11 @@ from codesign.search.formulation import Formulation
 
 SELECTOR = "formulation"
 DEFAULT_FORMULATION = "pareto"
+
+HardwareSearch = Literal["nested", "flat", "two_stage"]
+DEFAULT_HARDWARE: HardwareSearch = "nested"
+_TWO_STAGE = "two_stage"
+"""The way of finding hardware, and the formulation without which it means nothing."""
 
 
 def formulation_class(search: Mapping[str, Any]) -> type[Formulation]:
@@ -44,3 +49,19 @@ def reformulated(search: Tree, name: str) -> Tree:
     former = {field.name for field in dataclasses.fields(formulation_class(search))}
     kept = {key: value for key, value in search.items() if key not in former}
     return {**kept, SELECTOR: name}
+
+
+def staged(search: Tree, changes: Iterable[str]) -> Tree:
+    """Return a `search` section in which `hardware: two_stage` brings its formulation.
+
+    Raises:
+        InputError: the section asks for another formulation.
+    """
+    said = [text.partition("=")[2] for text in changes if text.startswith("search.hardware=")]
+    if (said[-1] if said else search.get("hardware")) != _TWO_STAGE:
+        return search
+    other = search.get(SELECTOR, DEFAULT_FORMULATION)
+    if other not in (DEFAULT_FORMULATION, _TWO_STAGE):
+        problem = f"two_stage does not go with search.formulation={other}"
+        raise InputError("search.hardware", problem, "take nested or flat, or leave it out")
+    return reformulated(search, _TWO_STAGE)

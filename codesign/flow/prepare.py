@@ -6,18 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from codesign.accuracy.dataset import Dataset
-from codesign.candidate import Fleet, Judge, Target
+from codesign.candidate import Fleet, JointJudge, Judge, Target
 from codesign.errors import InfeasibleError, InputError
-from codesign.flow.settings import Hardware, Settings
+from codesign.flow.sections import Hardware
+from codesign.flow.settings import Settings
 from codesign.hardware.board import Board
 from codesign.load import yaml_text
+from codesign.network.family import Family
 from codesign.network.tensor import Tensor
+from codesign.search.ranks import Ranks
 from codesign.search.study import Study
-from codesign.search.trial import Constraint
+from codesign.search.trial import Constraint, Trial
 
 INPUT_BITS = 8
 """Images of every data set come as bytes."""
+
+_SAMPLED = 100
+"""Networks that are looked at to know how many layers there may be."""
 
 _DECISIVE = ("board", "dataset", "network", "training", "hardware")
 """Sections that the values of a trial depend on, beside the search's own definition."""
@@ -29,9 +37,15 @@ class Prepared:
 
     settings: Settings
     dataset: Dataset
-    judge: Judge
+    judge: Judge | JointJudge
     study: Study
     target: Target
+
+    def target_of(self, trial: Trial) -> Target:
+        """Return the target with the engines that a trial names, if the search named any."""
+        if isinstance(self.judge, JointJudge):
+            return self.target.at(self.judge.ranks.of(trial.point))
+        return self.target
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +53,7 @@ class Several:
     """The same of a flow for several boards: one search, and what each board alone would be."""
 
     settings: Settings
-    judge: Judge
+    judge: Judge | JointJudge
     study: Study
     fleet: Fleet
     boards: Mapping[str, Prepared]
@@ -81,25 +95,36 @@ def _alone(settings: Settings, dataset: Dataset) -> Prepared:
     return Prepared(settings, dataset, judge, study, target)
 
 
-def _searching(settings: Settings, dataset: Dataset, target: Target | Fleet) -> tuple[Judge, Study]:
+def _searching(
+    settings: Settings, dataset: Dataset, target: Target | Fleet
+) -> tuple[Judge | JointJudge, Study]:
     """Return what judges a point on a target, and the search."""
     tensor = Tensor(dataset.shape, INPUT_BITS, signed=False)
     family = settings.build_member("network", input=tensor, classes=dataset.classes)
     evaluator = settings.build_member("training")
     judge = Judge(family, target, dataset, evaluator, settings.formulation.tolerance)
+    genes = Ranks(most_layers(family)) if settings.search.hardware == "flat" else None
+    joint = JointJudge(judge, genes) if genes else None
+    space = genes.joint(family.space()) if genes else family.space()
     study = Study(
-        space=family.space(),
+        space=space,
         objectives=settings.objectives,
         constraints=settings.wish,
         strategy=settings.member("search"),
         options=settings.options["search"],
         seed=settings.seed,
         batch=settings.search.batch,
-        canonical=family.canonical,
+        canonical=joint.canonical if joint else family.canonical,
         problem=yaml_text({key: settings.data[key] for key in _DECISIVE}),
         formulation=settings.formulation,
     )
-    return judge, study
+    return joint or judge, study
+
+
+def most_layers(family: Family) -> int:
+    """Return how many layers networks of a family have at the most, as far as a sample tells."""
+    space, random = family.space(), np.random.default_rng(0)
+    return max(len(family.decode(space.sample(random)).nodes) for _ in range(_SAMPLED))
 
 
 def _check_possible(wish: tuple[Constraint, ...]) -> None:

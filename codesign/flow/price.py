@@ -11,7 +11,8 @@ from codesign.cost.estimate import estimate
 from codesign.fit.settle import settle
 from codesign.flow.model import load_model
 from codesign.flow.prepare import target_for
-from codesign.flow.settings import QUANTITIES, Hardware, split_wishes
+from codesign.flow.sections import Hardware
+from codesign.flow.settings import QUANTITIES, split_wishes
 from codesign.load import build, override
 from codesign.network.graph import Graph
 from codesign.report.findings import Findings, FitSummary

@@ -12,7 +12,8 @@ from codesign.candidate import Target
 from codesign.errors import InputError
 from codesign.flow.prepare import target_for
 from codesign.flow.samples import RANDOM
-from codesign.flow.settings import QUANTITIES, Hardware, split_wishes
+from codesign.flow.sections import Hardware
+from codesign.flow.settings import QUANTITIES, split_wishes
 from codesign.hardware.board import RESOURCES
 from codesign.load import build, override
 from codesign.network.calibration import calibration

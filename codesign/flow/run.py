@@ -98,7 +98,7 @@ def finish(prepared: Prepared, folder: RunFolder, stage: Stages, choice: Chosen)
     """
     settings, dataset, network = prepared.settings, prepared.dataset, choice.network
     with stage("fit", "the best hardware for the chosen network"):
-        best, answer, timing = _fitted(prepared, network)
+        best, answer, timing = _fitted(prepared, choice)
         best.write(folder)
     with stage("emit", f"HLS project in {folder.project}"):
         write_project(folder.project, best.project(dataset))
@@ -201,11 +201,11 @@ def learned(folder: RunFolder, trial: Trial) -> Network:
     return unpack(artifact)
 
 
-def _fitted(prepared: Prepared, network: Network) -> tuple[Best, Fit, Timing]:
+def _fitted(prepared: Prepared, choice: Chosen) -> tuple[Best, Fit, Timing]:
     """Return the network on its best design, with settled FIFOs, and that design's run."""
-    answer = prepared.target.fit(network.graph)
+    answer = prepared.target_of(choice.trial).fit(choice.network.graph)
     design, timing = settle(answer.design)
-    return Best(prepared.settings, network, design), answer, timing
+    return Best(prepared.settings, choice.network, design), answer, timing
 
 
 def _versions() -> dict[str, str]:

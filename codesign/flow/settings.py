@@ -11,21 +11,14 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, get_type_hints
 
 from codesign.accuracy.dataset import DatasetSource
 from codesign.accuracy.evaluator import Evaluator
-from codesign.candidate import Share
 from codesign.errors import InputError
-from codesign.fit.goal import MIX, OBJECTIVES, Goal
-from codesign.flow.formulated import (
-    DEFAULT_FORMULATION,
-    formulation_class,
-    formulation_of,
-    reformulated,
-)
+from codesign.flow.formulated import formulation_class, formulation_of, reformulated, staged
 from codesign.flow.goals import with_goal
+from codesign.flow.sections import Hardware, Search, Targeting, Validation, board_names
 from codesign.load import Tree, build, member, override, read_yaml, resource_path
 from codesign.network.family import Family
 from codesign.search.formulation import Formulation
@@ -75,76 +68,8 @@ _KINDS: Mapping[str, _Kind] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """How much to try, and for what."""
-
-    trials: int = 32
-    batch: int = 8
-    seconds: float | None = None
-    workers: int = 0
-    """Processes that evaluate side by side; 0 means one per core. They change no result."""
-    objectives: tuple[str, ...] = ("max accuracy", "min latency_s", "min energy_j")
-    """The run's choice is the front's best in the first; the others break ties, in order."""
-    formulation: str = DEFAULT_FORMULATION
-    """How objectives and wishes become one problem; a member of `codesign.search.formulations`."""
-
-    def __post_init__(self) -> None:
-        if self.trials < 1 or self.batch < 1:
-            raise ValueError("trials and batch are at least 1")
-        if self.workers < 0:
-            raise ValueError(f"workers are at least 0, got {self.workers}")
-        if self.seconds is not None and self.seconds <= 0:
-            raise ValueError(f"seconds are positive, got {self.seconds}")
-
-
-@dataclass(frozen=True, slots=True)
-class Hardware:
-    """What the accelerator may be."""
-
-    clock_mhz: float | tuple[float, ...] | None = None
-    """One of the board's clocks, or several to choose from; none: all up to its typical one."""
-    objective: str = "interval"
-    weights: Mapping[str, float] = field(default_factory=dict)
-    """Of the objective "mix": interval, latency, energy and resources, e.g. {latency: 1}."""
-    ceilings: Mapping[str, float] = field(default_factory=dict)
-    """Shares of a resource to use instead of the board's, e.g. {lut: 0.5}."""
-
-    def __post_init__(self) -> None:
-        if self.clock_mhz == ():
-            raise ValueError("clock_mhz names no clock")
-        if self.objective not in (*OBJECTIVES, MIX):
-            raise ValueError(f"objective is one of {', '.join((*OBJECTIVES, MIX))}")
-        if (self.objective == MIX) != bool(self.weights):
-            raise ValueError(f"weights belong to the objective {MIX}, and it needs them")
-        if self.weights:
-            Goal.of(self.weights)
-
-    @property
-    def goal(self) -> str | Goal:
-        """What `fit` is asked for."""
-        return Goal.of(self.weights) if self.weights else self.objective
-
-
-@dataclass(frozen=True, slots=True)
-class Targeting:
-    """What several boards have to do with each other."""
-
-    share: Share = "each"
-    """Whether each gets a network of its own, from one search, or all get the same one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """How the emitted C++ is proven."""
-
-    images: int = 0
-    """Test images for the whole accelerator; 0 means all."""
-    layer_images: int = 8
-
-    def __post_init__(self) -> None:
-        if self.images < 0 or self.layer_images < 1:
-            raise ValueError("images are at least 0, layer_images at least 1")
+_OWN = {"search": Search, "validation": Validation}
+"""What sections hold beside their member's options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,22 +157,6 @@ def resolve(data: Mapping[str, Any], assignments: Iterable[str], place: str) -> 
     )
 
 
-def board_names(text: str) -> tuple[str, ...]:
-    """Return the boards that a flow names, separated by commas.
-
-    Raises:
-        InputError: one is named twice or has no name, or two files are called the same.
-    """
-    names = tuple(part.strip() for part in text.split(","))
-    if not all(names):
-        raise InputError("board", f"'{text}' leaves a name out", "write e.g. zcu104,pynq_z2")
-    stems = [Path(name).stem for name in names]
-    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
-    if twice:
-        raise InputError("board", f"'{twice}' is named twice", "name each board once")
-    return names
-
-
 def split_wishes(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
     """Return the `key=value` changes and the `quantity>=bound` wishes of a command line.
 
@@ -297,12 +206,13 @@ def _with_selectors(data: Tree, changes: list[str], place: str) -> Tree:
             raise InputError(
                 f"{place}: {section}", problem, f"write {section}.{kind.selector}: ..."
             )
+    result["search"] = staged(result["search"], changes)
     return result
 
 
 def _shared(section: str, data: Mapping[str, Any]) -> Tree:
     """Return the keys of a section that belong to codesign or to a formulation."""
-    own = {"search": Search, "validation": Validation}.get(section)
+    own = _OWN.get(section)
     names = {f.name for f in dataclasses.fields(own)} if own else set()
     if section == "search":
         names |= {f.name for f in dataclasses.fields(formulation_class(data))}
@@ -319,7 +229,7 @@ def _schema(data: Tree) -> type[Any]:
     """Return the dataclass that a flow with these members must match."""
     sections: list[tuple[str, type[Any]]] = []
     for section in _KINDS:
-        base = {"search": Search, "validation": Validation}.get(section)
+        base = _OWN.get(section)
         fields: list[tuple[str, Any] | tuple[str, Any, Any]]
         fields = [(_KINDS[section].selector, str), *_member_fields(section, data)]
         cls = dataclasses.make_dataclass(
@@ -376,7 +286,7 @@ def _section(cls: type[Any], checked: Any) -> Any:
 def _options(section: str, checked: Any, data: Tree) -> dict[str, Any]:
     """Return the options of a section's member."""
     part = getattr(checked, section)
-    own = {"search": Search, "validation": Validation}.get(section)
+    own = _OWN.get(section)
     shared = {f.name for f in dataclasses.fields(own)} if own else set()
     shared.add(_KINDS[section].selector)
     if section == "search":

@@ -1,0 +1,97 @@
+"""The design that ranks name: one engine for each layer, by its place among the layer's options.
+
+It is what a flat joint search varies. `codesign.fit.dataflow` finds the best design instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from codesign.fit.dataflow import RANKED, Fit
+from codesign.fit.goal import Measure
+from codesign.fit.options import check_buildable
+from codesign.fit.problem import Items, Problem
+from codesign.fit.worth import TOLERANCE
+from codesign.hardware.board import RESOURCES, Board
+from codesign.network.graph import Graph
+
+
+def ranked(
+    graph: Graph,
+    board: Board,
+    clock_hz: float,
+    ranks: Sequence[float],
+    budget: Mapping[str, int] | None = None,
+) -> Fit:
+    """Return the design that ranks name.
+
+    A layer's options are its Pareto list: engines that no other one beats in cycles, every
+    resource, energy and timing at once. They stand in the order of their cycles; of as many
+    cycles, the one that takes less of the board comes first.
+
+    Args:
+        graph: the network.
+        board: the board.
+        clock_hz: the clock.
+        ranks: a number from 0 (fastest) to 1 (slowest) for each layer, in the graph's order;
+            further layers take them in turn.
+        budget: resources to use instead of the board's, per name.
+
+    Returns:
+        the design, with its excess. Its `gap` is that to the shortest interval on any board.
+
+    Raises:
+        ValueError: there is no rank, or one lies outside 0 .. 1.
+        InputError: no hardware template makes one of the layers.
+    """
+    if not ranks or not all(0 <= rank <= 1 for rank in ranks):
+        raise ValueError(f"ranks are at least one, and lie in 0 .. 1, got {tuple(ranks)}")
+    check_buildable(graph)
+    problem = Problem(graph, board, {**board.budget, **(budget or {})})
+    items = _items(problem, ranks)
+    measure = Measure(problem, clock_hz)
+    interval = measure.interval_of(items)
+    costs = problem.costs[items] + problem.fifo_costs(interval)[items]
+    over = costs.sum(axis=0) + problem.taken - problem.available
+    bound = max(problem.ends.cycles, *(int(layer.cycles.min()) for layer in problem.layers))
+    return Fit(
+        design=problem.design(items, interval, clock_hz),
+        interval=interval,
+        bound=bound,
+        excess={
+            name: int(np.ceil(more - TOLERANCE))
+            for name, more in zip(RESOURCES, over, strict=True)
+            if more > TOLERANCE
+        },
+        shortage=None,
+        programmes=0,
+        objective=RANKED,
+        gap=(interval - bound) / interval,
+        latency=measure.latency_of(items),
+        energy_j=measure.energy_of(items, interval),
+    )
+
+
+def _items(problem: Problem, ranks: Sequence[float]) -> Items:
+    """Return the options at these ranks, and the pairs of widths that they meet with."""
+    shares = 1.0 / np.maximum(problem.available, 1.0)
+    chosen = []
+    for number, layer in enumerate(problem.layers):
+        order = np.lexsort((layer.costs @ shares, layer.cycles))
+        place = round(ranks[number % len(ranks)] * (len(order) - 1))
+        chosen.append(int(order[place]))
+    pairs = []
+    for edge in problem.edges:
+        wide = edge.source_lanes[0]
+        if edge.source >= 0:
+            wide = problem.layers[edge.source].output_lanes[chosen[edge.source]]
+        narrow = edge.sink_lanes[0]
+        if edge.sink >= 0:
+            narrow = problem.layers[edge.sink].input_lanes[chosen[edge.sink]]
+        row = int(np.searchsorted(edge.source_lanes, wide))
+        column = int(np.searchsorted(edge.sink_lanes, narrow))
+        pairs.append(row * len(edge.sink_lanes) + column)
+    own = np.array([*chosen, *pairs], np.intp)
+    return np.asarray(problem.starts[:-1] + own, np.intp)
