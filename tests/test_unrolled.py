@@ -26,6 +26,7 @@ from codesign.hardware.board import Board
 from codesign.hardware.packing import arithmetics
 from codesign.hardware.structure import MAX_UNROLL, Arithmetic
 from codesign.network.graph import INPUT, Graph, Node
+from codesign.network.network import Network, Parameters
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.ops.dense import Dense
 from codesign.network.tensor import Tensor
@@ -234,3 +235,28 @@ def test_fitted_engines_take_an_image_every_cycle(tmp_path: Path) -> None:
     assert np.array_equal(answers, network.answer(images))
     stages = [i.process.structure().loop.stages for i in design.instances if i.layer]
     assert ends == [sum(stages) + number for number in range(20)]
+
+
+def known_price(weights: np.ndarray, bits: int) -> tuple[float, float]:
+    """Return what a dense layer takes by its own weights, and as the sum of every product."""
+    graph = single(Dense(8, 8, bits), unsigned(8, bits=bits), 4, False, 1)
+    design = whole_design(graph, {"node": {"pe": 8, "simd": 8, "arithmetic": Arithmetic.CONSTANT}})
+    own = Parameters(weights, np.zeros(8, int), np.ones(1, int), 3)
+    network = Network(graph, {"node": own}, {"node": 1.0, INPUT: 1.0})
+    exact, guess = estimate(design, None, network), estimate(design)
+    assert exact.csynth["ff"] == guess.csynth["ff"]
+    (layer,), (other,) = exact.layers, guess.layers
+    return exact.csynth["lut"].value - guess.csynth["lut"].value, (
+        layer.usage["lut"] - other.usage["lut"]
+    ) / 0.51
+
+
+def test_known_weights_take_the_adders_of_their_own_digits() -> None:
+    bits = 6
+    mean = 64 * operators.constant_multiplier_luts(bits, bits)
+    random = np.random.default_rng(0)
+    drawn = random.integers(-32, 32, (8, 8))
+    # a tree of products adds what each has; every digit is one more, and every zero one less
+    for weights in (drawn, np.zeros((8, 8), int), np.full((8, 8), -32), np.full((8, 8), 21)):
+        adders = sum(digits(int(weight)) - 1 for weight in weights.ravel())
+        assert known_price(weights, bits) == pytest.approx((adders * 12 - mean,) * 2)

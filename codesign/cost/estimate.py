@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil, prod
 
@@ -16,6 +16,7 @@ from codesign.design import Design, Instance
 from codesign.hardware.board import RESOURCES
 from codesign.hardware.interval import Interval
 from codesign.network.graph import Graph, Node
+from codesign.network.network import Network
 from codesign.network.ops.conv2d import Conv2d
 from codesign.network.ops.conv_transpose2d import ConvTranspose2d
 
@@ -132,13 +133,17 @@ class Estimate:
         }
 
 
-def estimate(design: Design, timing: Timing | None = None) -> Estimate:
+def estimate(
+    design: Design, timing: Timing | None = None, network: Network | None = None
+) -> Estimate:
     """Price a design.
 
     Args:
         design: what to price.
         timing: the bounded pipeline's simulation of several images; without it the interval is
             the slowest process's and the latency that of unbounded FIFOs.
+        network: the design's graph with its learned integers; without it, products by constants
+            are priced as those of average weights.
     """
     slowest = max(int(latency.process_interval(i.process.structure())) for i in design.instances)
     interval = float(slowest) if timing is None else max(timing.interval, float(slowest))
@@ -156,8 +161,8 @@ def estimate(design: Design, timing: Timing | None = None) -> Estimate:
             single,
             single + sum(stages) + COSIMULATION_CYCLES,
         ),
-        resources=_implemented(design),
-        csynth=_synthesised(design_usage(design)),
+        resources=_implemented(design, network),
+        csynth=_synthesised(design_usage(design, network)),
         budget=design.board.budget,
         dynamic_energy_j=dynamic_energy_j(design),
         static_power_w=design.board.static_power_w,
@@ -166,17 +171,25 @@ def estimate(design: Design, timing: Timing | None = None) -> Estimate:
         flops=flops(design.graph),
         weight_bytes=weight_bytes(design.graph),
         transferred_bytes=transferred_bytes(design),
-        layers=tuple(_layer(design, node, images_per_s) for node in design.graph),
+        layers=tuple(_layer(design, node, images_per_s, network) for node in design.graph),
         roofline=board_point(design, images_per_s),
         simulated=timing is not None,
     )
 
 
-def design_usage(design: Design) -> Usage:
+def design_usage(design: Design, network: Network | None = None) -> Usage:
     """Return what all processes are made of."""
-    return resources.total(
-        resources.process_usage(instance.process.structure()) for instance in design.instances
-    )
+    return _usage(design.instances, network)
+
+
+def _usage(instances: Iterable[Instance], network: Network | None) -> Usage:
+    """Return what some processes are made of; those of a layer know its weights, if any do."""
+    usages = []
+    for instance in instances:
+        own = network.parameters[instance.layer] if network and instance.layer else None
+        weights = own.weights if own else None
+        usages.append(resources.process_usage(instance.process.structure(), weights))
+    return resources.total(usages)
 
 
 def fifos_usage(design: Design) -> Usage:
@@ -221,9 +234,9 @@ def _synthesised(usage: Usage) -> dict[str, Interval]:
     return {name: Interval(*(float(level[name]) for level in levels)) for name in RESOURCES}
 
 
-def _implemented(design: Design) -> dict[str, Interval]:
+def _implemented(design: Design, network: Network | None) -> dict[str, Interval]:
     """Return every resource after implementation: processes, FIFOs and shell."""
-    usage = design_usage(design)
+    usage = design_usage(design, network)
     fifos = fifos_usage(design)
     result = {}
     for name in RESOURCES:
@@ -235,11 +248,11 @@ def _implemented(design: Design) -> dict[str, Interval]:
     return result
 
 
-def _layer(design: Design, node: Node, images_per_s: float) -> LayerEstimate:
+def _layer(
+    design: Design, node: Node, images_per_s: float, network: Network | None
+) -> LayerEstimate:
     instances = design.layer(node.name)
-    usage = resources.implemented(
-        resources.total(resources.process_usage(i.process.structure()) for i in instances)
-    )
+    usage = resources.implemented(_usage(instances, network))
     return LayerEstimate(
         name=node.name,
         operator=type(node.op).__name__,

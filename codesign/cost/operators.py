@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from codesign.hardware.fifo import SHIFT_REGISTER_DEPTH, is_shift_register
 from codesign.hardware.structure import Count, ceil_div, ceil_log2
+from codesign.network.op import Integers
 
 Cost = float | NDArray[Any]
 
@@ -90,6 +91,18 @@ def constant_multiplier_luts(a_bits: int, b_bits: int) -> float:
         return 0.0
     digits = b_bits / 3 + 1 / 9
     return min(max(digits - 1, 0.0) * (a_bits + b_bits), multiplier_luts(a_bits, b_bits))
+
+
+def known_constants_luts(weights: Integers, a_bits: int, b_bits: int) -> float:
+    """Return the look-up tables of products of `a_bits` and these very constants, all together.
+
+    They are counted beside the adders that sum as many products; a weight of zero makes none, so
+    that an adder less is needed. Uncalibrated, as the mean above.
+    """
+    size = np.abs(weights.astype(np.int64))
+    digits = (3 * size) ^ size if a_bits > 1 else np.minimum(size, 1)
+    count = int(np.bitwise_count(digits).sum())
+    return float((count - weights.size) * (a_bits + b_bits))
 
 
 def multiplier_dsps(a_bits: int, b_bits: int) -> int:

@@ -25,6 +25,7 @@ from codesign.hardware.structure import (
     Structure,
     ceil_div,
 )
+from codesign.network.op import Integers
 
 Usage = dict[str, Cost]
 """An amount per resource. Before `synthesised` or `implemented` have decided the level, LUTs of
@@ -34,11 +35,12 @@ MEMORY_LUT = "memory_lut"
 """LUTs of distributed memories, as they are built."""
 MEMORY_LUT_CSYNTH = "memory_lut_csynth"
 """The same as C-synthesis counts them."""
-CONSTANT_LUT = "constant_lut"
-"""LUTs of products by constants, of average weights."""
-CONSTANT_LUT_MOST = "constant_lut_most"
-"""The same if constants save nothing; if every weight is a power of two, none are needed."""
-_PARTS = (*RESOURCES, MEMORY_LUT, MEMORY_LUT_CSYNTH, CONSTANT_LUT, CONSTANT_LUT_MOST)
+CONSTANT_LUT: Mapping[str, str] = {
+    kind: f"constant_lut_{kind}" for kind in ("low", "value", "high")
+}
+"""LUTs of products by constants: if every weight is a power of two, of average weights, and if
+constants save nothing. Where the weights are known, the three are equal."""
+_PARTS = (*RESOURCES, MEMORY_LUT, MEMORY_LUT_CSYNTH, *CONSTANT_LUT.values())
 
 INDEX_BITS = 16
 """Width at which loop counters are priced: the widest bound that streams of images reach."""
@@ -84,12 +86,13 @@ Source: Vivado utilisation reports of hls4ml's and m_axi-only shells on Zynq (DM
 2,271 FF, 5 RAMB36 with both directions; whole shell about 2,600 LUT, 3,300 FF, 3..5 RAMB36)."""
 
 
-def process_usage(structure: Structure) -> Usage:
+def process_usage(structure: Structure, weights: Integers | None = None) -> Usage:
     """Return what one process is made of, for one engine or a whole space.
 
-    `synthesised` or `implemented` turn it into resources.
+    `synthesised` or `implemented` turn it into resources. `weights` are those of one engine, where
+    they are known: what it multiplies by, if its factors are constants.
     """
-    return total(_parts(structure))
+    return total(_parts(structure, weights))
 
 
 def total(usages: Iterable[Usage]) -> Usage:
@@ -132,8 +135,8 @@ def _levelled(
     """Return the resources of one level; `memory_lut` is the part that counts its memories."""
     index = ("low", "value", "high").index(kind)
     factor = {name: several[index] for name, several in factors.items()}
-    constants = (0.0, usage[CONSTANT_LUT], usage[CONSTANT_LUT_MOST])[index]
-    luts = (usage["lut"] + constants) * factor["lut"] + usage[memory_lut] * factor[memory_lut]
+    logic = usage["lut"] + usage[CONSTANT_LUT[kind]]
+    luts = logic * factor["lut"] + usage[memory_lut] * factor[memory_lut]
     return {name: usage[name] * factor[name] for name in RESOURCES} | {"lut": luts}
 
 
@@ -143,11 +146,11 @@ def fifo_usage(depth: Count, width: Count) -> Usage:
     return usage | operators.fifo_cost(depth, width)
 
 
-def _parts(structure: Structure) -> Iterable[Usage]:
+def _parts(structure: Structure, weights: Integers | None) -> Iterable[Usage]:
     yield _control(structure.loop)
     yield {"ff": structure.registers}
     yield from (_memory(buffer) for buffer in structure.buffers)
-    yield from (_multipliers(group) for group in structure.multipliers)
+    yield from (_multipliers(group, weights) for group in structure.multipliers)
     for group in structure.adders:
         # every result is registered once: HLS starts a new stage after about one addition
         bits = operators.adder_luts(group.bits)
@@ -193,7 +196,7 @@ def _memory_of(kind: Storage, words: Count, bits: Count) -> Usage:
     return {"uram": operators.uram(words, bits)}
 
 
-def _multipliers(group: Multipliers) -> Usage:
+def _multipliers(group: Multipliers, weights: Integers | None) -> Usage:
     variable = np.equal(group.arithmetic, Arithmetic.LUT) * 1
     constant = np.equal(group.arithmetic, Arithmetic.CONSTANT) * 1
     in_fabric = variable + constant
@@ -206,8 +209,12 @@ def _multipliers(group: Multipliers) -> Usage:
         "lut": variable * group.count * luts,
         "ff": in_fabric * group.count * (group.a_bits + group.b_bits),
     }
-    if np.any(constant):
-        own = operators.constant_multiplier_luts(group.a_bits, group.b_bits)
-        usage[CONSTANT_LUT] = constant * group.count * own
-        usage[CONSTANT_LUT_MOST] = constant * group.count * luts
+    if not np.any(constant):
+        return usage
+    if weights is not None:
+        known = operators.known_constants_luts(weights, group.a_bits, group.b_bits)
+        return usage | dict.fromkeys(CONSTANT_LUT.values(), known)
+    mean = operators.constant_multiplier_luts(group.a_bits, group.b_bits)
+    usage[CONSTANT_LUT["value"]] = constant * group.count * mean
+    usage[CONSTANT_LUT["high"]] = constant * group.count * luts
     return usage

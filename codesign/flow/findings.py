@@ -35,7 +35,7 @@ def gather(folder: RunFolder, best: Best, timing: Timing | None = None) -> Findi
     return Findings(
         title=f"{best.network.graph.name} on {best.design.board.name}",
         design=best.design,
-        estimate=estimate(best.design, timing),
+        estimate=estimate(best.design, timing, best.network),
         fit=_fit(manifest.fit, best, edited=designs["fitted"] != best.digest()),
         timing=timing,
         accuracies=manifest.accuracy,
@@ -59,7 +59,7 @@ def _fit(found: FitSummary, best: Best, edited: bool) -> FitSummary:
     """Return how good the fit found the design, unless a person has edited it since."""
     if not edited:
         return found
-    price = estimate(best.design)
+    price = estimate(best.design, network=best.network)
     slowest = max(layer.cycles for layer in price.layers)
     excess = {v.resource: v.needed - v.allowed for v in price.violations}
     advice = f"the design was edited; the best one takes {found.interval} cycles between images"
