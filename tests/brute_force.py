@@ -185,7 +185,12 @@ class Brute:
         reads = {i.name: i.reads for i in design.instances}
         source_of = {fifo.name: fifo.source for fifo in design.fifos}
         steps = {i.name: _Steps(i.process.structure()) for i in design.instances}
-        kinds = {i.name: (i.layer, i.process.kind) for i in design.instances}
+        places = {
+            (layer, process.kind): (layer, place)
+            for layer, engine in design.engines.items()
+            for place, process in enumerate(engine.processes())
+        }
+        own_place = {i.name: places.get((i.layer, i.process.kind)) for i in design.instances}
 
         @cache
         def time(name: str, share: float) -> float:
@@ -195,7 +200,7 @@ class Brute:
             ends = []
             for port, fifo in enumerate(reads[name]):
                 source = source_of[fifo]
-                lag, full = self._shares.get((*kinds[name], port), (0.0, 1.0))
+                lag, full = self._shares.get((own_place[name], port), (0.0, 1.0))
                 passed = min(share / full, 1.0) if full else 1.0
                 ends += [
                     time(source, lag) + share * own.work,
@@ -207,17 +212,20 @@ class Brute:
         return time("send", 1.0)
 
     @cached_property
-    def _shares(self) -> dict[tuple[str, str, int], tuple[float, float]]:
-        """What each process of a layer waits for at each port: of all its engines the least."""
-        found: dict[tuple[str, str, int], tuple[float, float]] = {}
+    def _shares(self) -> dict[tuple[tuple[str, int] | None, int], tuple[float, float]]:
+        """What each process of a layer waits for at each port: of all its engines the least.
+
+        By layer and place in the engine: engines may differ in the process that stands there.
+        """
+        found: dict[tuple[tuple[str, int] | None, int], tuple[float, float]] = {}
         for layer, engines in self.engines.items():
             for engine in engines:
-                for process in engine.processes():
+                for place, process in enumerate(engine.processes()):
                     own = _Steps(process.structure())
                     for port, (lag, full) in enumerate(zip(own.lags, own.fulls, strict=True)):
-                        before = found.get((layer, process.kind, port), (1.0, 0.0))
+                        before = found.get(((layer, place), port), (1.0, 0.0))
                         least = min(lag, before[0]), max(full, before[1])
-                        found[layer, process.kind, port] = least
+                        found[(layer, place), port] = least
         return found
 
 
