@@ -310,6 +310,8 @@ def validate(folder: Path, timed: bool, tool: str | None, as_json: bool) -> None
         if measurement.ends:
             cycles = f"latency {measurement.latency:,}, interval {measurement.interval:,.0f}"
             click.echo(f"{cycles} cycles, at the claimed intervals and depths of every loop")
+        if measurement.loading:
+            click.echo(f"weights in URAM: loaded once, in {measurement.loading:,} cycles")
         click.echo(f"{measurement.message}  ({measurement.tool}, {measurement.seconds:.1f} s)")
     sys.exit(0 if measurement.passed else 3)
 

@@ -16,7 +16,7 @@ from codesign.hardware.processes.fork import Fork
 from codesign.hardware.processes.receive import Receive
 from codesign.hardware.processes.resize import Resize
 from codesign.hardware.processes.send import Send
-from codesign.hardware.structure import Stream
+from codesign.hardware.structure import Load, Stream
 from codesign.hardware.template import HardwareTemplate
 from codesign.hardware.wire import widest_lanes
 from codesign.network.graph import INPUT, Graph
@@ -46,7 +46,8 @@ class Instance:
     """A process with its name and the FIFOs at its ports, in the order of its structure.
 
     `layer` is the node it belongs to, or "" for the plumbing between engines. The first port of
-    `receive` and the last of each `send` are the accelerator's own AXI4-Stream ports.
+    `receive` and the last of each `send` are the accelerator's own AXI4-Stream ports. `loads` are
+    the streams that pass once, before the first image: `receive` writes them, others read them.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Instance:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     layer: str = ""
+    loads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,16 @@ class Design:
         return self._netlist[1]
 
     @property
+    def loads(self) -> tuple[Fifo, ...]:
+        """Every stream that passes once, before the first image, in the order of its words."""
+        return tuple(
+            Fifo(name, RECEIVE, instance.name, load.stream, MIN_FIFO_DEPTH, instance.layer)
+            for instance in self.instances
+            if instance.name != RECEIVE
+            for name, load in zip(instance.loads, loads_of(instance.process), strict=True)
+        )
+
+    @property
     def sends(self) -> tuple[Instance, ...]:
         """The processes by which answers leave, one for each of the graph's outputs."""
         return self.instances[-len(self.graph.outputs) :]
@@ -99,6 +111,11 @@ class Design:
     def layer(self, name: str) -> tuple[Instance, ...]:
         """Return the processes of one node's engine, in order."""
         return tuple(instance for instance in self.instances if instance.layer == name)
+
+
+def loads_of(process: Process) -> tuple[Load, ...]:
+    """Return what one process loads before the first image."""
+    return tuple(load for load in process.structure().loads if load.when)
 
 
 class _Wiring:
@@ -113,7 +130,13 @@ class _Wiring:
     def build(self) -> tuple[tuple[Instance, ...], tuple[Fifo, ...]]:
         graph = self.design.graph
         lanes = widest_lanes(graph.input)
-        self._place(RECEIVE, Receive(graph.input, lanes), ("input_stream",), "")
+        wanted = tuple(
+            load
+            for node in graph
+            for process in self.design.engines[node.name].processes()
+            for load in loads_of(process)
+        )
+        self._place(RECEIVE, Receive(graph.input, lanes, wanted), ("input_stream",), "")
         ends = self._fan_out(INPUT, RECEIVE, graph.input, lanes)
         for node in graph:
             engine = self.design.engines[node.name]
@@ -126,6 +149,8 @@ class _Wiring:
             ends |= self._fan_out(node.name, last, node.output, int(engine.output_lanes))
         self._answer({name: ends[name].pop(0) for name in graph.outputs})
         fifos = tuple(self._wired())
+        every = tuple(name for instance in self.instances for name in instance.loads)
+        self.instances[0] = replace(self.instances[0], loads=every)
         return tuple(self.instances), fifos
 
     def _answer(self, ends: Mapping[str, _End]) -> None:
@@ -184,7 +209,8 @@ class _Wiring:
         layer: str,
         writes: tuple[str, ...] = (),
     ) -> None:
-        self.instances.append(Instance(name, process, reads, writes, layer))
+        loads = tuple(f"{name}_{load.name}" for load in loads_of(process)) if layer else ()
+        self.instances.append(Instance(name, process, reads, writes, layer, loads))
 
     def _fifo(self, source: str, name: str, process: Process, port: int, tensor: str) -> str:
         stream = process.structure().writes[port]

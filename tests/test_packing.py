@@ -156,7 +156,7 @@ def test_a_board_of_narrow_slices_gets_the_narrow_packing() -> None:
     graph = single(Dense(32, 30, 8), Tensor((32,), 8, True), 32, True, 0)
     kinds = {}
     for name in ("pynq_z2", "zcu104"):
-        found = options(graph, graph.nodes[0], Board.load(name).dsp_width[0])
+        found = options(graph, graph.nodes[0], Board.load(name))
         points = [found.space.at(int(number)) for number in found.numbers]
         kinds[name] = {point["arithmetic"] for point in points}
     assert Arithmetic.PACKED in kinds["pynq_z2"]

@@ -24,6 +24,7 @@ from codesign.design import Instance
 from codesign.emit.project import process_source
 from codesign.emit.render import source, used_names
 from codesign.fit.options import template_of
+from codesign.hardware.loading import load as load_of
 from codesign.hardware.process import Process
 from codesign.hardware.processes.fork import Fork
 from codesign.hardware.processes.grouped import Grouped
@@ -31,7 +32,7 @@ from codesign.hardware.processes.receive import Receive
 from codesign.hardware.processes.resize import Resize
 from codesign.hardware.processes.send import Send
 from codesign.hardware.processes.window import Window
-from codesign.hardware.structure import Part, Phase, Structure
+from codesign.hardware.structure import Buffer, Part, Phase, Role, Storage, Structure
 from codesign.hardware.wire import beat_bits, element_bytes
 from codesign.network.op import Integers
 from codesign.network.tensor import Tensor
@@ -40,6 +41,7 @@ from codesign.space import divisors
 
 PROCESSES = load.names("hardware.processes")
 IMAGES = 2
+TABLE = Buffer("weights", 3, 2, 4, True, Role.CONSTANT, Storage.URAM)
 TENSORS = (
     Tensor((12, 1, 2), 3, False),
     Tensor((12,), 8, True),
@@ -87,6 +89,7 @@ def beats(words: Integers, tensor: Tensor) -> Integers:
 def processes() -> tuple[Process, ...]:
     """Return at least one of every process: from every engine of small spaces, and plumbing."""
     found: list[Process] = [run.instances[0].process for run in plumbing()]
+    found.append(Receive(TENSORS[0], 1, (load_of(TABLE),)))
     for graphs in CASES.values():
         for graph in graphs:
             for node in graph:

@@ -20,6 +20,7 @@ from contract import at, check_declarations, check_run
 
 from codesign import load
 from codesign.cost import latency, resources
+from codesign.design import loads_of
 from codesign.fit.options import template_of
 from codesign.hardware.structure import Multipliers, Structure
 from codesign.hardware.template import HardwareTemplate
@@ -58,6 +59,9 @@ def test_cpp_of_every_point_computes_counts_and_schedules_as_declared(
     distinct: dict[str, hls.Run] = {}
     for number, (graph, network, images) in enumerate(cases(kind)):
         for run in hls.engines(graph, network, images, f"case{number}"):
+            # so is how a table is filled that it reads like any other: one graph shows it
+            if number and any(loads_of(instance.process) for instance in run.instances):
+                continue
             check_declarations(run)
             # how products are packed and sums compared does not hang on the rest: some graphs
             # show it

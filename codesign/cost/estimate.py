@@ -8,6 +8,7 @@ from math import ceil, prod
 
 from codesign.cost import latency, resources
 from codesign.cost.energy import dynamic_energy_j, transferred_bytes
+from codesign.cost.loading import loading_cycles
 from codesign.cost.pipeline import simulate
 from codesign.cost.resources import Usage
 from codesign.cost.roofline import RooflinePoint, board_point, layer_point
@@ -77,6 +78,8 @@ class Estimate:
     transferred_bytes: int
     layers: tuple[LayerEstimate, ...]
     roofline: RooflinePoint
+    loading_cycles: int
+    """From the first weight to the last one of those in URAM: once, before the first image."""
     simulated: bool
     """Whether interval and latency come from the pipeline with its finite FIFOs."""
 
@@ -173,6 +176,7 @@ def estimate(
         transferred_bytes=transferred_bytes(design),
         layers=tuple(_layer(design, node, images_per_s, network) for node in design.graph),
         roofline=board_point(design, images_per_s),
+        loading_cycles=loading_cycles(design),
         simulated=timing is not None,
     )
 
@@ -193,10 +197,10 @@ def _usage(instances: Iterable[Instance], network: Network | None) -> Usage:
 
 
 def fifos_usage(design: Design) -> Usage:
-    """Return what all FIFOs take after implementation."""
+    """Return what all FIFOs take after implementation, those of loads included."""
     return resources.total(
         resources.fifo_usage(fifo.depth, int(fifo.stream.lanes) * fifo.stream.bits)
-        for fifo in design.fifos
+        for fifo in (*design.fifos, *design.loads)
     )
 
 

@@ -23,7 +23,7 @@ def loop_cycles(trips: Count, ii: int, depth: Count) -> Count:
 def process_cycles(structure: Structure) -> Count:
     """Return the latency of one process that never waits [cycles]."""
     loop = structure.loop
-    return loop_cycles(loop.trips, loop.ii, loop.stages) + FUNCTION_CYCLES
+    return loop_cycles(loop.trips, loop.ii, loop.stages) + FUNCTION_CYCLES + loop.entry
 
 
 def process_interval(structure: Structure) -> Count:

@@ -18,6 +18,7 @@ from codesign.hardware.structure import (
     Arithmetic,
     Buffer,
     Count,
+    Load,
     Loop,
     Multipliers,
     Role,
@@ -150,11 +151,17 @@ def _parts(structure: Structure, weights: Integers | None) -> Iterable[Usage]:
     yield _control(structure.loop)
     yield {"ff": structure.registers}
     yield from (_memory(buffer) for buffer in structure.buffers)
+    yield from (load_usage(load) for load in structure.loads)
     yield from (_multipliers(group, weights) for group in structure.multipliers)
     for group in structure.adders:
         # every result is registered once: HLS starts a new stage after about one addition
         bits = operators.adder_luts(group.bits)
         yield {"lut": group.count * bits, "ff": group.count * group.bits}
+
+
+def load_usage(load: Load) -> Usage:
+    """Return what a loop takes that runs once, at either end of its stream."""
+    return {name: load.when * amount for name, amount in _control(load.loop).items()}
 
 
 def _control(loop: Loop) -> Usage:

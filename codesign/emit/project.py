@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from codesign.design import RECEIVE, Design, Fifo, Instance
 from codesign.emit.render import layout, render, source
 from codesign.emit.weights import constant_tables, golden_text, initialiser
 from codesign.hardware.fifo import is_shift_register
 from codesign.hardware.processes.send import Send
-from codesign.hardware.structure import Stream
+from codesign.hardware.structure import Loop, Stream
 from codesign.hardware.wire import beat_bits, element_bytes, widest_lanes
 from codesign.network.graph import INPUT, Node
 from codesign.network.network import Network
@@ -22,6 +24,8 @@ from codesign.network.tensor import Tensor, map_shape
 
 Files = dict[str, str]
 
+WEIGHTS = "weights-in-uram"
+"""Name of the file of the weights that are sent before the first image; no layer has a dash."""
 TIMED_IMAGES = 8
 """Images that the timed simulation sends back to back: the interval settles within a few."""
 
@@ -76,6 +80,7 @@ def project(design: Design, network: Network, images: Integers, layer_images: in
     for instance in design.instances:
         files |= _process_files(design, network, instance)
     files |= _golden_files(network, images, layer_images)
+    files |= _loaded_files(design, network)
     return dict(sorted(files.items()))
 
 
@@ -112,8 +117,10 @@ def _process_files(design: Design, network: Network, instance: Instance) -> File
         learned = _learned_scalars(node, network, instance)
         own = network.parameters[node.name]
         tables = constant_tables(instance.process, design.graph, node, own)
+        loaded = {b.name for b in instance.process.structure().buffers if b.loaded}
         for name, table in tables.items():
-            files[f"src/parameters/{instance.name}_{name}.inc"] = initialiser(table)
+            if name not in loaded:
+                files[f"src/parameters/{instance.name}_{name}.inc"] = initialiser(table)
     files[f"src/{instance.name}.cpp"] = process_source(instance, learned)
     return files
 
@@ -137,6 +144,19 @@ def _golden_files(network: Network, images: Integers, layer_images: int) -> File
     return {f"tb/data/{name}.txt": golden_text(values) for name, values in (few | ends).items()}
 
 
+def _loaded_files(design: Design, network: Network) -> Files:
+    """Return the weights that lie in URAM, in the order in which they are sent; or nothing."""
+    tables = []
+    for instance in design.instances:
+        if instance.layer and instance.loads:
+            node = design.graph[instance.layer]
+            own = network.parameters[node.name]
+            tables.append(constant_tables(instance.process, design.graph, node, own)["weights"])
+    if not tables:
+        return {}
+    return {f"tb/data/{WEIGHTS}.txt": golden_text(np.concatenate(tables, axis=None)[None])}
+
+
 @dataclass(frozen=True, slots=True)
 class _Port:
     """A parameter of a process function."""
@@ -153,6 +173,7 @@ class _Call:
     name: str
     ports: tuple[_Port, ...]
     reads: tuple[str, ...]
+    loads: tuple[str, ...]
     writes: tuple[str, ...]
     ii: int
     stages: int
@@ -160,24 +181,43 @@ class _Call:
     """Cycles from the last iteration of a frame to the first one of the next."""
     counts: Mapping[str, int]
     """Loop trips, multiplications by group and words by stream, of one frame."""
+    once: Mapping[str, int]
+    """The same of what happens before the first frame: trips and words."""
+    load: Loop | None
+    """The first loop that runs before it; the others have the same stages."""
 
     @property
     def arguments(self) -> tuple[str, ...]:
         """What it is called with."""
-        return (*self.reads, *self.writes)
+        return (*self.reads, *self.loads, *self.writes)
 
 
 def _call(instance: Instance) -> _Call:
     structure = instance.process.structure()
     is_send = isinstance(instance.process, Send)
-    ports = [_Port(stream, stream.name, instance.name == RECEIVE) for stream in structure.reads] + [
-        _Port(stream, stream.name, is_send) for stream in structure.writes
-    ]
+    ports = (
+        *(_Port(stream, stream.name, instance.name == RECEIVE) for stream in structure.reads),
+        *(_Port(load.stream, load.name, False) for load in structure.loads if load.when),
+        *(_Port(stream, stream.name, is_send) for stream in structure.writes),
+    )
     loop = structure.loop
     clock = (loop.ii, int(loop.stages), int(loop.gap))
-    return _Call(
-        instance.name, tuple(ports), instance.reads, instance.writes, *clock, _counts(instance)
-    )
+    streams = instance.reads, instance.loads, instance.writes
+    load = next((load.loop for load in structure.loads if load.when), None)
+    return _Call(instance.name, ports, *streams, *clock, _counts(instance), _once(instance), load)
+
+
+def _once(instance: Instance) -> dict[str, int]:
+    """Return what a process does before the first frame: trips, and words by stream."""
+    loads = [load for load in instance.process.structure().loads if load.when]
+    if not loads:
+        return {}
+    counts = {"loads": sum(int(load.loop.trips) for load in loads)}
+    if instance.name == RECEIVE:
+        counts[f"words through {instance.reads[0]}"] = counts["loads"]
+    for name, load in zip(instance.loads, loads, strict=True):
+        counts[f"words through {name}"] = int(load.stream.words)
+    return counts
 
 
 def _counts(instance: Instance) -> dict[str, int]:
@@ -206,6 +246,9 @@ def _names(design: Design, network: Network, images: int, layer_images: int) -> 
         "period_ns": f"{1e9 / design.clock_hz:.3f}",
         "processes": [_call(instance) for instance in design.instances],
         "fifos": [_fifo(fifo) for fifo in design.fifos],
+        "loads": [_fifo(fifo) for fifo in design.loads],
+        "tables": _tables(design),
+        "weights_file": WEIGHTS,
         "layers": [_layer(design, node) for node in graph],
         "tensors": _tensors(design, images, layer_images),
         "layer_images": layer_images,
@@ -224,6 +267,19 @@ def _names(design: Design, network: Network, images: int, layer_images: int) -> 
         "input_extents": _extents(first),
         "timed_images": TIMED_IMAGES,
     }
+
+
+def _tables(design: Design) -> list[dict[str, int]]:
+    """Return what is sent before the first image: elements, their beats, and bits of each."""
+    port = design.instances[0].process.structure()
+    return [
+        {
+            "elements": int(load.stream.words),
+            "parts": int(load.loop.trips) // int(load.stream.words),
+            "bits": 8 * element_bytes(load.stream.bits),
+        }
+        for load in port.loads
+    ]
 
 
 def _output(design: Design, name: str, port: str) -> dict[str, Any]:
@@ -270,7 +326,10 @@ def _layer(design: Design, node: Node) -> dict[str, Any]:
             {"name": fifo, "stream": stream, "tensor": tensor}
             for fifo, stream, tensor in zip(instances[0].reads, reads, node.inputs, strict=True)
         ],
-        "inner": [fifo for fifo in design.fifos if fifo.name in inner],
+        "inner": [
+            *(fifo for fifo in design.fifos if fifo.name in inner),
+            *(fifo for fifo in design.loads if fifo.tensor == node.name),
+        ],
         "output": instances[-1].process.structure().writes[0],
         "processes": [*calls[:-1], alone],
     }

@@ -23,11 +23,13 @@ from codesign.cost.resources import Usage
 from codesign.design import MIN_FIFO_DEPTH
 from codesign.errors import InputError
 from codesign.fit.dominance import pareto
-from codesign.hardware.board import RESOURCES
-from codesign.hardware.packing import WIDE_PORT
+from codesign.hardware.board import RESOURCES, Board
+from codesign.hardware.loading import deal
 from codesign.hardware.processes.fork import Fork
-from codesign.hardware.structure import Count, Structure
+from codesign.hardware.processes.receive import Receive
+from codesign.hardware.structure import LOAD_ENTRY, Count, Load, Structure
 from codesign.hardware.template import HardwareTemplate, Shape
+from codesign.hardware.wire import widest_lanes
 from codesign.load import member, names
 from codesign.network.graph import Graph, Node
 from codesign.network.tensor import Tensor
@@ -68,18 +70,15 @@ class Options:
         return self.template.of(self.node, self.inputs, knobs)
 
 
-def layer_options(graph: Graph, dsp_bits: int = WIDE_PORT) -> list[Options]:
-    """Return the options of every layer, in the graph's order; equal layers are priced once.
-
-    `dsp_bits` is the wider factor of the board's DSP slices.
-    """
+def layer_options(graph: Graph, board: Board) -> list[Options]:
+    """Return the options of every layer, in the graph's order; equal layers are priced once."""
     known: dict[object, Options] = {}
     found = []
     for node in graph:
         unnamed = (node.op, node.output, node.multiplier_bits, node.accumulator_bits)
         key = (*unnamed, graph.inputs(node), graph.takers(node.name))
         if key not in known:
-            known[key] = options(graph, node, dsp_bits)
+            known[key] = options(graph, node, board)
         found.append(replace(known[key], node=node))
     return found
 
@@ -103,16 +102,14 @@ def check_buildable(graph: Graph) -> None:
         raise InputError(graph.name, problem, remedy)
 
 
-def options(graph: Graph, node: Node, dsp_bits: int = WIDE_PORT) -> Options:
-    """Return the undominated engines of one layer, which a template can build.
-
-    `dsp_bits` is the wider factor of the board's DSP slices.
-    """
+def options(graph: Graph, node: Node, board: Board) -> Options:
+    """Return the undominated engines of one layer, which a template can build on this board."""
     inputs = graph.inputs(node)
     template = template_of(node, inputs)
     readers = graph.takers(node.name)
     engines = template.every(node, inputs)
-    priced = [_priced(engine, shape, readers, dsp_bits) for shape, engine in engines]
+    port = _Port.of(graph.input)
+    priced = [_priced(engine, shape, readers, board, port) for shape, engine in engines]
     every = _joined(priced)
     widths = np.stack([every.input_lanes, every.output_lanes], axis=1)
     steps = [values for own in every.flows for values in (own.head, own.work, own.stages)]
@@ -150,10 +147,41 @@ class _Priced:
     flows: tuple[Flow, ...]
 
 
-def _priced(engine: HardwareTemplate, shape: Shape, readers: int, dsp_bits: int) -> _Priced:
+@dataclass(frozen=True, slots=True)
+class _Port:
+    """The accelerator's input, by which weights in URAM come."""
+
+    beat_bits: int
+    interval: int
+    """Cycles between images if weights came before them."""
+
+    @staticmethod
+    def of(image: Tensor) -> _Port:
+        """Return the port of images."""
+        lanes = widest_lanes(image)
+        own = Receive(image, lanes).structure()
+        held_up = replace(own, loop=replace(own.loop, entry=LOAD_ENTRY))
+        return _Port(own.reads[0].bits, int(latency.process_interval(held_up)))
+
+    def usage(self, load: Load) -> Usage:
+        """Return what dealing out one load takes, with the FIFO in between."""
+        dealt = resources.implemented(
+            resources.total([resources.load_usage(deal(load, self.beat_bits))])
+        )
+        fifo = resources.fifo_usage(MIN_FIFO_DEPTH, load.stream.bits)
+        return resources.total((dealt, {name: load.when * fifo[name] for name in RESOURCES}))
+
+
+def _priced(
+    engine: HardwareTemplate, shape: Shape, readers: int, board: Board, port: _Port
+) -> _Priced:
     """Return an engine that stands for points of a shape, with the forks that `readers` need."""
     structures = [process.structure() for process in engine.processes()]
     cycles, costs = price(structures, shape)
+    for load in (load for structure in structures for load in structure.loads):
+        # it holds up every image, and takes part of another process
+        cycles = np.maximum(cycles, row(load.when * port.interval, shape))
+        costs = costs + matrix(port.usage(load), shape)
     output = engine.node.output
     forked = fork_energy_j(output, engine.output_lanes, readers)
     return _Priced(
@@ -163,7 +191,7 @@ def _priced(engine: HardwareTemplate, shape: Shape, readers: int, dsp_bits: int)
         input_lanes=row(engine.input_lanes, shape),
         output_lanes=row(engine.output_lanes, shape),
         silence=row(latency.longest_silence(structures[0].phases), shape),
-        legal=row(engine.legal() & engine.suits(dsp_bits), shape),
+        legal=row(engine.legal() & engine.suits(board), shape),
         flows=tuple(_spread(flow(structure), shape) for structure in structures),
     )
 

@@ -52,7 +52,7 @@ class Problem:
             budget: what a design may use, per resource, the shell included.
         """
         self.graph, self.board = graph, board
-        self.layers = layer_options(graph, board.dsp_width[0])
+        self.layers = layer_options(graph, board)
         self.edges = edges(graph, self.layers)
         self.ends = ends(graph)
         shell = np.array([resources.SHELL[name][1] for name in RESOURCES])

@@ -12,7 +12,7 @@ from codesign.errors import InputError, nearest
 from codesign.fit.options import template_of
 from codesign.hardware.board import Board
 from codesign.hardware.packing import WIDE_PORT
-from codesign.hardware.structure import Arithmetic
+from codesign.hardware.structure import Arithmetic, Storage
 from codesign.hardware.template import HardwareTemplate
 from codesign.load import Tree, build
 from codesign.network.graph import Graph, Node
@@ -68,10 +68,7 @@ def from_tree(data: Tree, graph: Graph, place: str) -> Design:
     }
     board = Board.load(checked.board)
     for name, engine in engines.items():
-        if not bool(engine.suits(board.dsp_width[0])):
-            problem = f"needs a factor of {WIDE_PORT} bits; {board.name} has {board.dsp_width[0]}"
-            remedy = f"legal there: {Arithmetic.PACKED.name.lower()}"
-            raise InputError(f"{place}: engines.{name}.arithmetic", problem, remedy)
+        _check_suits(engine, board, f"{place}: engines.{name}")
     clock_hz = board.clock_hz(checked.clock_mhz, f"{place}: clock_mhz")
     for name, depth in checked.fifo_depths.items():
         if depth < MIN_FIFO_DEPTH:
@@ -81,6 +78,18 @@ def from_tree(data: Tree, graph: Graph, place: str) -> Design:
         return Design(graph, board, clock_hz, engines, checked.fifo_depths)
     except ValueError as error:
         raise InputError(f"{place}: fifo_depths", str(error)) from error
+
+
+def _check_suits(engine: HardwareTemplate, board: Board, where: str) -> None:
+    """Refuse an engine of parts that the board does not have."""
+    if bool(engine.suits(board)):
+        return
+    if board.resources.uram == 0 and getattr(engine, "weight_storage", None) == Storage.URAM:
+        problem, remedy = f"cannot be uram: {board.name} has none", "legal there: lutram, bram"
+        raise InputError(f"{where}.weight_storage", problem, remedy)
+    problem = f"needs a factor of {WIDE_PORT} bits; {board.name} has {board.dsp_width[0]}"
+    remedy = f"legal there: {Arithmetic.PACKED.name.lower()}"
+    raise InputError(f"{where}.arithmetic", problem, remedy)
 
 
 def _engine(

@@ -24,6 +24,11 @@ FUNCTION_CYCLES = 2
 HLS reports; Vivado HLS adds 1 or 2."""
 
 
+LOAD_ENTRY = 2
+"""What further loops, which ran once, add to each call of a function: as much as its only loop
+takes to be entered. A claim: no report at hand shows such a function."""
+
+
 MAX_WORD_BITS = 4096
 """Widest stream or memory word.
 
@@ -49,7 +54,7 @@ class Role(IntEnum):
     MEMORY = 0
     """written and read at run time"""
     CONSTANT = 1
-    """initialised with learned numbers, read only"""
+    """holds learned numbers, read only; in URAM they are loaded, elsewhere it begins with them"""
     REGISTER = 2
     """flip-flops, every element accessible in every cycle"""
 
@@ -89,6 +94,8 @@ class Loop:
     over: Mapping[str, Count]
     stages: Count
     ii: int = 1
+    entry: Count = 0
+    """Cycles that the function takes longer to reach it: those to pass by loops that ran once."""
 
     @property
     def trips(self) -> Count:
@@ -99,15 +106,18 @@ class Loop:
         return trips
 
     @property
-    def drain(self) -> Count:
-        """Cycles that the pipeline takes to empty itself before the next image.
+    def is_function(self) -> Count:
+        """Whether an image is one iteration, and nothing else loops: 0 or 1.
 
-        None if an image is one iteration: then the whole function is the pipeline, which takes
-        the next image while this one is in it.
+        Then the whole function is the pipeline, which takes the next image while this one is in it.
         """
-        several = np.asarray(np.not_equal(self.trips, 1)).astype(np.int64)
-        drain = several * (self.stages + FUNCTION_CYCLES - self.ii)
-        return drain if np.ndim(drain) else int(drain)
+        alone = np.equal(self.trips, 1) & np.equal(self.entry, 0)
+        return alone * 1 if np.ndim(alone) else int(alone)
+
+    @property
+    def drain(self) -> Count:
+        """Cycles that the pipeline takes to empty itself before the next image."""
+        return (1 - self.is_function) * (self.stages + FUNCTION_CYCLES + self.entry - self.ii)
 
     @property
     def gap(self) -> Count:
@@ -132,6 +142,14 @@ class Buffer:
     when: Count = 1
     copies: Count = 0
     """Where lanes read different words in one cycle: so many copies, one element wide each."""
+
+    @property
+    def loaded(self) -> Count:
+        """Whether it is a table in URAM, which has no initial content: 0 or 1."""
+        if self.role is not Role.CONSTANT:
+            return 0
+        loaded = np.equal(self.storage, Storage.URAM) * 1
+        return loaded if np.ndim(loaded) else int(loaded)
 
     @property
     def banks(self) -> Count:
@@ -243,6 +261,23 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """A stream that passes once, before the first image, and the loop that moves it.
+
+    The loop stands before the process's own one, which is entered `LOAD_ENTRY` later for it.
+    """
+
+    stream: Stream
+    loop: Loop
+    when: Count = 1
+
+    @property
+    def name(self) -> str:
+        """The stream's name."""
+        return self.stream.name
+
+
+@dataclass(frozen=True, slots=True)
 class Structure:
     """Everything that one process is made of, for one image."""
 
@@ -253,6 +288,8 @@ class Structure:
     buffers: tuple[Buffer, ...] = ()
     multipliers: tuple[Multipliers, ...] = ()
     adders: tuple[Adders, ...] = ()
+    loads: tuple[Load, ...] = ()
+    """What happens once, before the first image."""
     registers: Count = 0
     """Bits of state beside the buffers and the loop's own counters."""
     facts: Mapping[str, object] = field(default_factory=dict)
@@ -260,8 +297,9 @@ class Structure:
 
     def names(self) -> dict[str, object]:
         """Return what the C++ twin may use, by name; `part0`, `part1`, ... together as `part`."""
-        named: tuple[Stream | Loop | Buffer | Multipliers, ...] = (
+        named: tuple[Stream | Loop | Buffer | Multipliers | Load, ...] = (
             *self.reads,
+            *self.loads,
             *self.writes,
             self.loop,
             *self.buffers,

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign.hardware.board import Board
 from codesign.hardware.packing import WIDE_PORT
 from codesign.hardware.process import Process
 from codesign.hardware.structure import (
@@ -118,18 +119,29 @@ class HardwareTemplate(ABC):
             for buffer in structure.buffers:
                 if buffer.role is Role.MEMORY:
                     good = good & np.asarray(buffer.lanes * buffer.bits <= MAX_WORD_BITS)
+                # a single word is no memory, and what is loaded into it is no constant
+                good = good & ~(np.equal(buffer.loaded, 1) & np.equal(buffer.words, 1))
             for group in structure.multipliers:
                 good = good & np.asarray(group.count <= MAX_UNROLL)
             good = good & _has_constant_factors(structure)
         return good
 
-    def suits(self, dsp_bits: int) -> NDArray[np.bool_]:
-        """Return, per point, whether DSP slices of factors up to `dsp_bits` hold its products."""
+    def suits(self, board: Board) -> NDArray[np.bool_]:
+        """Return, per point, whether a board has slices and memories of the kinds that it takes.
+
+        Slices have to multiply factors as wide as packed products; weights lie in URAM only where
+        there is any.
+        """
         good: NDArray[np.bool_] = np.array(True)
-        if dsp_bits < WIDE_PORT:
-            for process in self.processes():
-                for group in process.structure().multipliers:
+        is_narrow, lacks_uram = board.dsp_width[0] < WIDE_PORT, board.resources.uram == 0
+        for process in self.processes() if is_narrow or lacks_uram else ():
+            structure = process.structure()
+            if is_narrow:
+                for group in structure.multipliers:
                     good = good & np.not_equal(group.arithmetic, Arithmetic.PACKED_WIDE)
+            if lacks_uram:
+                for buffer in structure.buffers:
+                    good = good & np.equal(buffer.loaded, 0)
         return good
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.cost.estimate import COSIMULATION_CYCLES
 from codesign.hardware.interval import Interval
 from codesign.report.findings import Findings
 from codesign.report.quantities import count, si, si_range
@@ -34,7 +35,7 @@ class PerformanceRow:
 
 
 def performance(findings: Findings) -> tuple[PerformanceRow, ...]:
-    """Return speed first, then energy with what it is made of."""
+    """Return speed first, then energy with what it is made of; what happens once comes last."""
     estimate = findings.estimate
     period_s = 1 / estimate.clock_hz
     per_second = estimate.interval_cycles.reciprocal() * estimate.clock_hz
@@ -53,4 +54,15 @@ def performance(findings: Findings) -> tuple[PerformanceRow, ...]:
         ),
         PerformanceRow("power_w", "power at full rate", estimate.power_w, "W"),
         PerformanceRow("static_power_w", "of which the idle board", estimate.static_power_w, "W"),
+        *_loading(findings),
     )
+
+
+def _loading(findings: Findings) -> tuple[PerformanceRow, ...]:
+    """Return what sending weights to URAM takes, if any lie there."""
+    estimate = findings.estimate
+    if not estimate.loading_cycles:
+        return ()
+    cycles = estimate.loading_cycles
+    range_s = Interval(cycles, cycles, cycles + COSIMULATION_CYCLES) * (1 / estimate.clock_hz)
+    return (PerformanceRow("loading_s", "loading of weights, once at start", range_s, "s"),)

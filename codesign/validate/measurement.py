@@ -32,6 +32,9 @@ class Measurement:
     words by stream."""
     processes: Mapping[str, int] = field(default_factory=dict)
     """Cycles of one image in each process that was taken to RTL and is equal, if the tool does."""
+    loading: int = 0
+    """When the last weight was in its place [cycles], if some are loaded; the images' clock starts
+    then."""
 
     @property
     def latency(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codesign.hardware.loading import extra_stages, filling, load, load_entry
 from codesign.hardware.process import Process
 from codesign.hardware.requantise import Requantiser
 from codesign.hardware.structure import (
@@ -63,6 +64,9 @@ class Grouped(Process):
         trips = patches * folds * steps
         lanes = self.pe * self.simd
         sum_bits = self.requantiser.sum_bits
+        words = self.positions * groups * folds * steps
+        own = (words, lanes, self.weight_bits, True, Role.CONSTANT, self.storage)
+        weights = Buffer("weights", *own)
         return Structure(
             reads=(Stream("patches", inputs, element.bits, element.signed, patches * steps),),
             writes=(Stream("results", self.pe, output.bits, output.signed, results),),
@@ -75,7 +79,8 @@ class Grouped(Process):
                     "fold": folds,
                     "step": steps,
                 },
-                stages=6 + ceil_log2(self.simd) + self.requantiser.stages,
+                stages=6 + ceil_log2(self.simd) + self.requantiser.stages + extra_stages(weights),
+                entry=load_entry(weights),
             ),
             phases=(
                 Phase(
@@ -87,7 +92,9 @@ class Grouped(Process):
                 ),
             ),
             buffers=(
-                *self._constants(groups * folds, steps),
+                weights,
+                filling(weights),
+                *self.requantiser.tables(groups * folds, self.pe),
                 *self._memories(groups * folds, steps, folds),
             ),
             multipliers=(
@@ -101,6 +108,7 @@ class Grouped(Process):
                 Adders(self.pe, sum_bits, trips),
                 *self.requantiser.adders(self.pe, results),
             ),
+            loads=(load(weights),),
             facts={
                 "simd": self.simd,
                 "group_outputs": self.outputs,
@@ -108,15 +116,6 @@ class Grouped(Process):
                 "distance": (groups * folds - 1) * steps + 1,
                 "requantiser": self.requantiser,
             },
-        )
-
-    def _constants(self, words: Count, steps: Count) -> tuple[Buffer, ...]:
-        """Return the learned tables; `words` of results make one pixel."""
-        lanes = self.pe * self.simd
-        weights = self.positions * words * steps
-        return (
-            Buffer("weights", weights, lanes, self.weight_bits, True, Role.CONSTANT, self.storage),
-            *self.requantiser.tables(words, self.pe),
         )
 
     def _memories(self, words: Count, steps: Count, folds: Count) -> tuple[Buffer, ...]:

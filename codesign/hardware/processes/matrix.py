@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.loading import extra_stages, filling, load, load_entry
 from codesign.hardware.packing import Packing, is_packed
 from codesign.hardware.process import Process
 from codesign.hardware.requantise import Requantiser
@@ -62,6 +63,8 @@ class Matrix(Process):
         output = self.requantiser.output
         element = self.element
         packing = Packing.of(self.arithmetic, element, self.weight_bits)
+        own = (folds * steps, lanes, self.weight_bits, True, Role.CONSTANT, self.storage)
+        weights = Buffer("weights", *own)
         return Structure(
             reads=(
                 Stream("vectors", self.simd, element.bits, element.signed, self.pixels * steps),
@@ -70,7 +73,8 @@ class Matrix(Process):
             loop=Loop(
                 "product",
                 {"pixel": self.pixels, "fold": folds, "step": steps},
-                stages=6 + ceil_log2(self.simd) + self.requantiser.stages,
+                stages=6 + ceil_log2(self.simd) + self.requantiser.stages + extra_stages(weights),
+                entry=load_entry(weights),
             ),
             phases=(
                 Phase(
@@ -82,15 +86,8 @@ class Matrix(Process):
                 ),
             ),
             buffers=(
-                Buffer(
-                    "weights",
-                    folds * steps,
-                    lanes,
-                    self.weight_bits,
-                    True,
-                    Role.CONSTANT,
-                    self.storage,
-                ),
+                weights,
+                filling(weights),
                 *self.requantiser.tables(folds, self.pe),
                 Buffer(
                     "vector",
@@ -119,6 +116,7 @@ class Matrix(Process):
                 *self._adders(packing, results * steps),
                 *self.requantiser.adders(self.pe, results),
             ),
+            loads=(load(weights),),
             facts={"requantiser": self.requantiser, "packing": packing},
         )
 

@@ -53,7 +53,7 @@ class StreamingConv2d(HardwareTemplate):
                 Choice("positions", divisors(op.window.positions)),
                 Choice("activation", activations(node)),
                 Choice("arithmetic", made_of),
-                Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
+                Choice("weight_storage", tuple(Storage)),
                 Choice("line_storage", lines),
                 Choice("pe", divisors(op.outputs)),
                 Choice("simd", divisors(op.inputs)),

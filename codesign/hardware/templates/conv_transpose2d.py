@@ -57,7 +57,7 @@ class StreamingConvTranspose2d(HardwareTemplate):
                 Choice("pe", divisors(op.outputs // op.groups)),
                 Choice("simd", divisors(op.inputs // op.groups)),
                 Choice("arithmetic", UNPACKED),
-                Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
+                Choice("weight_storage", tuple(Storage)),
                 Choice("line_storage", (Storage.LUTRAM,) if window.is_point else tuple(Storage)),
                 Choice("band_storage", (Storage.LUTRAM, Storage.BRAM)[: 1 + reorders]),
             )

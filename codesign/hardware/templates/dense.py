@@ -43,7 +43,7 @@ class StreamingDense(HardwareTemplate):
             (
                 Choice("activation", activations(node)),
                 Choice("arithmetic", made_of),
-                Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
+                Choice("weight_storage", tuple(Storage)),
                 Choice("pe", divisors(op.outputs)),
                 Choice("simd", divisors(op.inputs)),
             )

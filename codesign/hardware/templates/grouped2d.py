@@ -59,7 +59,7 @@ class StreamingGrouped2d(HardwareTemplate):
                 Choice("pe", (*divisors(own), *several)),
                 Choice("simd", divisors(op.inputs // op.groups)),
                 Choice("arithmetic", UNPACKED),
-                Choice("weight_storage", (Storage.LUTRAM, Storage.BRAM)),
+                Choice("weight_storage", tuple(Storage)),
                 Choice("line_storage", lines),
             )
         )

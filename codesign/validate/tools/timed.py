@@ -12,6 +12,7 @@ from codesign.validate.measurement import Measurement
 from codesign.validate.tool import Tool, gxx_version, make
 
 _END = re.compile(r"^image ends at (\d+)$", re.MULTILINE)
+_LOADED = re.compile(r"^weights are loaded at (\d+)$", re.MULTILINE)
 _COUNT = re.compile(r"^count (\w+) (\d+) (.+)$", re.MULTILINE)
 _FIFO = re.compile(r"^fifo (\w+) holds (\d+) of \d+$", re.MULTILINE)
 
@@ -41,6 +42,7 @@ class Timed(Tool):
         version, start = self.version(), time.monotonic()
         built = make(project, "timed", self.limit_s)
         ends, occupancy, counts = clocked(built.output)
+        loaded = _LOADED.search(built.output)
         return Measurement(
             tool="timed simulation",
             version=version,
@@ -54,6 +56,7 @@ class Timed(Tool):
             ends=ends,
             occupancy=occupancy,
             counts=counts,
+            loading=int(loaded.group(1)) if loaded else 0,
         )
 
 

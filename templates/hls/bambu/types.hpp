@@ -39,6 +39,8 @@ template <int Bits>
 using UInt = typename codesign::Native<codesign::native_bits(Bits), false>::type;
 
 #define COUNT_TRIP()
+#define START_LOAD()
+#define COUNT_LOAD()
 #define COUNT_MULTIPLICATION(group)
 
 template <typename Element, int Lanes>

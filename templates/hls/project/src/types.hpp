@@ -26,6 +26,8 @@ using UInt = codesign::Checked<Bits, false>;
 
 #if defined(CODESIGN_TIMED)
 #define COUNT_TRIP() codesign::Simulation::instance().running().begin_iteration()
+#define START_LOAD() codesign::Simulation::instance().running().start_load()
+#define COUNT_LOAD() codesign::Simulation::instance().running().begin_load()
 #define COUNT_MULTIPLICATION(group) \
     do { \
         static long long& counter = codesign::Simulation::instance().running().counts[#group]; \
@@ -34,9 +36,13 @@ using UInt = codesign::Checked<Bits, false>;
 #elif defined(CODESIGN_COUNT)
 #include "counters.hpp"
 #define COUNT_TRIP() codesign::count(__func__, "trips")
+#define START_LOAD()
+#define COUNT_LOAD() codesign::count(__func__, "loads")
 #define COUNT_MULTIPLICATION(group) codesign::count(__func__, #group)
 #else
 #define COUNT_TRIP()
+#define START_LOAD()
+#define COUNT_LOAD()
 #define COUNT_MULTIPLICATION(group)
 #endif
 

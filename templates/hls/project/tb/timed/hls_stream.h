@@ -24,7 +24,7 @@ class stream {
             if (traffic_.writes >= traffic_.depth) {
                 const size_t before = traffic_.writes - traffic_.depth;
                 while (traffic_.taken.size() <= before) wait("room in ");
-                process.not_before(traffic_.taken[before] + 2 - process.stages);
+                process.not_before(traffic_.taken[before] + 2 - process.latency());
             }
             process.written.push_back(&traffic_);
         }
@@ -42,7 +42,8 @@ class stream {
             printf("FAIL: %s is read while empty\n", traffic_.name.c_str());
             exit(1);
         }
-        ++traffic_.reads;
+        const bool ahead = !traffic_.depth && codesign::Simulation::instance().running().loading;
+        ++(ahead ? traffic_.loaded : traffic_.reads);
         Word word = words_.front();
         words_.pop();
         return word;

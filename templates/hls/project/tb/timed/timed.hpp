@@ -29,6 +29,7 @@ struct Traffic {
     size_t depth;   // words that it holds; 0 for a port of the accelerator, which never waits
     size_t writes;  // words written, the running iteration's included
     size_t reads;
+    size_t loaded;  // words read from a port of the accelerator before the first image
     std::vector<Cycles> ready, taken;  // those of finished iterations
 
     // The most words held at once. A place is free two cycles after its word was read.
@@ -45,22 +46,45 @@ struct Traffic {
 struct Process {
     std::string name;
     int ii, stages, gap;  // cycles: between iterations, through the pipeline, between frames
+    int load_stages, load_gap;  // of loops that run before the first frame, an iteration a cycle
     std::function<void()> frame;
     int frames;
     ucontext_t context;
     std::string waits_for;
     bool done, moved;
-    bool started, in_iteration, frame_begins;
-    Cycles start;
+    bool started, in_iteration, frame_begins, loading;
+    Cycles start, loaded;
     long long trips;
     std::map<std::string, long long> counts, expected;  // of all frames; of one, by the model
+    std::map<std::string, long long> once, expected_once;  // before the first frame
     std::vector<Cycles> ends;
     std::vector<Traffic*> read, written;
 
     void not_before(Cycles time) { start = std::max(start, time); }
 
+    int latency() const { return loading ? load_stages : stages; }
+
+    // A loop that runs before the first frame.
+    void start_load() {
+        finish_iteration();
+        loading = frame_begins = true;
+    }
+
+    void begin_load() {
+        finish_iteration();
+        ++once["loads"];
+        start = started ? start + (frame_begins ? load_gap : 1) : 0;
+        started = in_iteration = true;
+        frame_begins = false;
+    }
+
     void begin_iteration() {
         finish_iteration();
+        if (loading) {
+            // the clock of the images starts when all weights are in their places
+            loaded = start + load_stages;
+            loading = started = false;
+        }
         ++trips;
         start = started ? start + (frame_begins ? gap : ii) : 0;
         started = in_iteration = true;
@@ -70,7 +94,7 @@ struct Process {
     void finish_iteration() {
         if (!in_iteration) return;
         for (Traffic* traffic : read) traffic->taken.push_back(start);
-        for (Traffic* traffic : written) traffic->ready.push_back(start + stages);
+        for (Traffic* traffic : written) traffic->ready.push_back(start + latency());
         read.clear();
         written.clear();
         in_iteration = false;
@@ -109,7 +133,9 @@ class Simulation {
         process.frame = frame;
         process.frames = frames;
         process.trips = 0;
-        process.done = process.started = process.in_iteration = false;
+        process.done = process.started = process.in_iteration = process.loading = false;
+        process.load_stages = process.load_gap = 0;
+        process.loaded = 0;
         // untouched pages of a stack cost nothing
         void* stack = mmap(0, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (stack == MAP_FAILED) {
@@ -154,6 +180,13 @@ class Simulation {
         exit(1);
     }
 
+    // When the last weight was in its place; 0 if none is loaded.
+    Cycles loaded() const {
+        Cycles last = 0;
+        for (const Process& process : processes_) last = std::max(last, process.loaded);
+        return last;
+    }
+
     // Compare what each process counted with what the model says of one frame.
     void compare_counts() const {
         for (const Process& process : processes_) {
@@ -166,6 +199,17 @@ class Simulation {
                 if (count.second == expected * process.frames) continue;
                 printf("FAIL: %s counted %lld %s in %d images, the model says %lld in each\n", process.name.c_str(),
                        count.second, count.first.c_str(), process.frames, expected);
+                exit(1);
+            }
+            all = process.once;
+            for (const auto& count : process.expected_once) all[count.first];
+            for (const auto& count : all) {
+                const auto found = process.expected_once.find(count.first);
+                const long long expected = found == process.expected_once.end() ? 0 : found->second;
+                printf("once %s %lld %s\n", process.name.c_str(), count.second, count.first.c_str());
+                if (count.second == expected) continue;
+                printf("FAIL: %s counted %lld %s before the first image, the model says %lld\n", process.name.c_str(),
+                       count.second, count.first.c_str(), expected);
                 exit(1);
             }
         }

@@ -1,0 +1,69 @@
+"""Weights in URAM: memories without initial content, filled once before the first image.
+
+They travel ahead of the first image, over the port by which images come: element by element, the
+words of one memory after those of another. `Receive` deals them out, and every process that keeps
+some puts its words together in a register.
+"""
+
+from __future__ import annotations
+
+from codesign.hardware.structure import (
+    LOAD_ENTRY,
+    Buffer,
+    Count,
+    Load,
+    Loop,
+    Role,
+    Stream,
+    ceil_div,
+)
+from codesign.hardware.wire import element_bytes
+
+LOAD_STAGES = 3
+"""Stages of a loop that moves one element a cycle. A claim, as the `stages` of any loop."""
+URAM_LATENCY = 3
+"""Cycles from address to word: blocks in a column are chained, and need registers on the way.
+
+Source: AMD UG573, "UltraRAM", pipelining of cascades; printed as `latency=` of BIND_STORAGE."""
+CONSTANT_LATENCY = 1
+"""The same of tables in BRAM and LUTRAM, which `stages` of a loop count already."""
+
+
+def extra_stages(table: Buffer) -> Count:
+    """Return the stages that reading a table adds where it lies in URAM."""
+    return (URAM_LATENCY - CONSTANT_LATENCY) * table.loaded
+
+
+def load_entry(table: Buffer) -> Count:
+    """Return the cycles that every image costs the process for having filled a table."""
+    return LOAD_ENTRY * table.loaded
+
+
+def filling(table: Buffer) -> Buffer:
+    """Return the register in which the words of a table are put together."""
+    own = (table.lanes, table.bits, table.signed, Role.REGISTER)
+    return Buffer("filling", 1, *own, when=table.loaded)
+
+
+def load(table: Buffer) -> Load:
+    """Return what a process does to fill a table."""
+    stream = Stream("loading", 1, table.bits, table.signed, table.words * table.lanes)
+    counters = {"word": table.words, "lane": table.lanes}
+    return Load(stream, Loop("load", counters, LOAD_STAGES), table.loaded)
+
+
+def deal(wanted: Load, beat_bits: int, number: int = 0) -> Load:
+    """Return what `Receive` does for it: an element a beat, or over several beats if it is wider.
+
+    Args:
+        wanted: the other end of the stream.
+        beat_bits: width of the accelerator's port.
+        number: which of several streams it is.
+    """
+    parts = int(ceil_div(8 * element_bytes(wanted.stream.bits), beat_bits))
+    own = wanted.stream
+    stream = Stream(f"loading{number}", own.lanes, own.bits, own.signed, own.words)
+    counters: dict[str, Count] = {"element": own.words}
+    if parts > 1:
+        counters["part"] = parts
+    return Load(stream, Loop(f"deal{number}", counters, LOAD_STAGES), wanted.when)
