@@ -61,7 +61,7 @@ def test_each_layer_takes_its_own_rank_and_further_layers_take_them_in_turn() ->
     graph = graphs(1)[0]
     ranks = [0.0, 1.0, 0.5]
     answer = ranked(graph, BOARD, CLOCK_HZ, ranks)
-    lists = layer_options(graph, BOARD.dsp_width[0])
+    lists = layer_options(graph, BOARD)
     for number, (layer, price) in enumerate(
         zip(lists, estimate(answer.design).layers, strict=False)
     ):
