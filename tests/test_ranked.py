@@ -67,12 +67,23 @@ def test_each_layer_takes_its_own_rank_and_further_layers_take_them_in_turn() ->
     ):
         assert price.name == layer.node.name
         rank = ranks[number % 3]
-        cycles = np.sort(layer.cycles)
+        cycles = np.sort(layer.cycles)  # the board holds each of them alone
         assert price.cycles >= cycles[round(rank * (len(cycles) - 1))]
     whole = [ranks[number % 3] for number in range(len(lists))]
     assert ranked(graph, BOARD, CLOCK_HZ, whole).design == answer.design
     turned = ranked(graph, BOARD, CLOCK_HZ, ranks[::-1])
     assert turned.design != answer.design
+
+
+def test_an_engine_that_no_design_of_the_board_can_hold_has_no_rank() -> None:
+    graph, board = graphs(1)[0], Board.load("pynq_z2")
+    wanting = [
+        layer for layer in layer_options(graph, board) if layer.costs[:, 4].any()
+    ]
+    assert wanting, "some layer offers engines with URAM"
+    assert board.resources.uram == 0
+    for level in range(5):
+        assert "uram" not in ranked(graph, board, 100e6, [level / 4]).excess
 
 
 def test_a_named_design_that_does_not_fit_says_by_how_much() -> None:

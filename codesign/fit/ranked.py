@@ -28,8 +28,9 @@ def ranked(
     """Return the design that ranks name.
 
     A layer's options are its Pareto list: engines that no other one beats in cycles, every
-    resource, energy and timing at once. They stand in the order of their cycles; of as many
-    cycles, the one that takes less of the board comes first.
+    resource, energy and timing at once, without those that alone are too large for the board. They
+    stand in the order of their cycles; of as many cycles, the one that takes less of the board
+    comes first.
 
     Args:
         graph: the network.
@@ -80,6 +81,8 @@ def _items(problem: Problem, ranks: Sequence[float]) -> Items:
     chosen = []
     for number, layer in enumerate(problem.layers):
         order = np.lexsort((layer.costs @ shares, layer.cycles))
+        held = (layer.costs <= problem.available - problem.taken).all(axis=1)
+        order = order[held[order]] if held.any() else order
         place = round(ranks[number % len(ranks)] * (len(order) - 1))
         chosen.append(int(order[place]))
     pairs = []
