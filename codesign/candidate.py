@@ -6,12 +6,16 @@ import hashlib
 import json
 import zlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import floor
 from typing import Literal
 
 from codesign.accuracy.dataset import Dataset
+from codesign.accuracy.economy import Economy, Monitor
 from codesign.accuracy.evaluator import Evaluator, accuracy
+from codesign.accuracy.proxy import Proxy
+from codesign.accuracy.sieve import row_of
+from codesign.accuracy.thrift import Hint, Thrift, after
 from codesign.cost.estimate import estimate
 from codesign.fit.dataflow import Fit, fit
 from codesign.fit.diagnosis import Diagnosis, diagnose
@@ -22,6 +26,7 @@ from codesign.network import serialize
 from codesign.network.family import Family
 from codesign.network.graph import Graph
 from codesign.network.network import Network
+from codesign.network.realise import realised
 from codesign.search.ranks import Ranks
 from codesign.search.trial import Constraint, Objective, Outcome, Trial, violations
 from codesign.space import Point
@@ -215,32 +220,61 @@ class Judge:
     evaluator: Evaluator
     tolerance: float = 0.0
     """Sum of relative violations up to which a network is trained all the same."""
+    thrift: Thrift = field(default_factory=Thrift)
+    """What is saved of the trainings; where something is, there are hints."""
+    proxy: Proxy | None = None
+    """Decides, with a hint, what is trained."""
 
-    def __call__(self, point: Point, number: int, seed: int) -> Outcome:
-        """Return what one point is worth.
+    def __call__(self, point: Point, number: int, seed: int, hint: Hint | None = None) -> Outcome:
+        """Return what one point is worth; the dearest step comes last.
 
         A network whose hardware cannot meet the wish is not trained, unless so much is tolerated.
-        A trained one is fitted again: its accumulators have the widths that its weights need, not
-        the widest.
+        Nor is one that the hint, or the proxy with it, speaks against. A trained one is fitted
+        again: its accumulators have the widths that its weights need, not the widest.
         """
         graph = self.family.decode(point)
         early = self.target.judged(graph)
         if sum(early.violations.values()) > self.tolerance:
             return early
-        network, share = self._learned(point, graph, seed)
+        start = self.family.start(point)
+        if isinstance(start, Network):
+            return self._finished(start, accuracy(start, self.dataset.validation), {})
+        if start is not None or hint is None:
+            trained = self.evaluator.evaluate(graph, self.dataset, seed, start)
+            return self._finished(trained.network, trained.validation_accuracy, {})
+        return self._sparing(graph, early, seed, hint)
+
+    def _sparing(self, graph: Graph, early: Outcome, seed: int, hint: Hint) -> Outcome:
+        """Return what a network is worth that is trained no longer than it promises."""
+        costs = hint.costs(early.values)
+        shortfall = hint.shortfall(costs)
+        if shortfall > 0:
+            return replace(early, violations={**early.violations, "predicted accuracy": shortfall})
+        told: dict[str, float] = {}
+        if self.proxy is not None:
+            name = self.proxy.name()
+            told[name] = self.proxy.score(graph, self.dataset.train, seed)
+            excess = hint.promises.excess(row_of(costs, told[name]))
+            if excess > 0:
+                spoken = {**early.violations, f"promise by {name}": excess}
+                return replace(early, values={**early.values, **told}, violations=spoken)
+        monitor = Monitor(self.thrift.patience, self.thrift.gain, hint.rungs, costs)
+        parent = {} if hint.parent is None else realised(unpack(hint.parent))
+        halt = monitor if self.thrift.patience or hint.rungs else None
+        economy = Economy(halt, parent)
+        trained = self.evaluator.economise(graph, self.dataset, seed, economy)
+        told["epochs"] = float(trained.epochs)
+        told |= {after(e): share for e, share in monitor.curve.items() if e in hint.rungs}
+        return self._finished(trained.network, trained.validation_accuracy, told)
+
+    def _finished(self, network: Network, share: float, told: Mapping[str, float]) -> Outcome:
+        """Return what a trained network is worth, with what else is to be told of it."""
         final = self.target.judged(network.graph)
         return Outcome(
-            values={**final.values, "accuracy": share},
+            values={**final.values, **told, "accuracy": share},
             violations=final.violations,
             artifact=pack(network),
         )
-
-    def _learned(self, point: Point, graph: Graph, seed: int) -> tuple[Network, float]:
-        start = self.family.start(point)
-        if isinstance(start, Network):
-            return start, accuracy(start, self.dataset.validation)
-        trained = self.evaluator.evaluate(graph, self.dataset, seed, start)
-        return trained.network, trained.validation_accuracy
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +284,11 @@ class JointJudge:
     judge: Judge
     ranks: Ranks
 
-    def __call__(self, point: Point, number: int, seed: int) -> Outcome:
+    def __call__(self, point: Point, number: int, seed: int, hint: Hint | None = None) -> Outcome:
         """Return what one point is worth, on the engines that it names."""
         target = self.judge.target.at(self.ranks.of(point))
         own = replace(self.judge, target=target)
-        return own(self.ranks.network(point), number, seed)
+        return own(self.ranks.network(point), number, seed, hint)
 
     def canonical(self, point: Point) -> str:
         """Return a key that is equal for points of equal networks with equal ranks of engines."""

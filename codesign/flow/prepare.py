@@ -11,6 +11,7 @@ import numpy as np
 from codesign.accuracy.dataset import Dataset
 from codesign.candidate import Fleet, JointJudge, Judge, Target
 from codesign.errors import InfeasibleError, InputError
+from codesign.flow.savings import decisive, guide_of, proxy_of
 from codesign.flow.sections import Hardware
 from codesign.flow.settings import Settings
 from codesign.hardware.board import Board
@@ -74,12 +75,14 @@ def prepare(settings: Settings) -> Prepared | Several:
     boards = {Path(name).stem: _alone(settings.alone(name), dataset) for name in settings.boards}
     fleet = Fleet({name: one.target for name, one in boards.items()}, settings.target.share)
     judge, study = _searching(settings, dataset, fleet)
+    objectives = fleet.objectives(settings.objectives)
     study = replace(
         study,
-        objectives=fleet.objectives(settings.objectives),
+        objectives=objectives,
+        guide=guide_of(settings, study.space, objectives),
         # of each board the judge tells what it misses: some may, where each has its own network
         constraints=of_networks(settings.wish),
-        problem=yaml_text({key: settings.data[key] for key in (*_DECISIVE, "target", "wish")}),
+        problem=yaml_text(decisive(settings, (*_DECISIVE, "target", "wish"))),
     )
     return Several(settings, judge, study, fleet, boards)
 
@@ -102,7 +105,8 @@ def _searching(
     tensor = Tensor(dataset.shape, INPUT_BITS, signed=False)
     family = settings.build_member("network", input=tensor, classes=dataset.classes)
     evaluator = settings.build_member("training")
-    judge = Judge(family, target, dataset, evaluator, settings.formulation.tolerance)
+    tolerance, proxy = settings.formulation.tolerance, proxy_of(settings)
+    judge = Judge(family, target, dataset, evaluator, tolerance, settings.thrift, proxy)
     genes = Ranks(most_layers(family)) if settings.search.hardware == "flat" else None
     joint = JointJudge(judge, genes) if genes else None
     space = genes.joint(family.space()) if genes else family.space()
@@ -115,8 +119,9 @@ def _searching(
         seed=settings.seed,
         batch=settings.search.batch,
         canonical=joint.canonical if joint else family.canonical,
-        problem=yaml_text({key: settings.data[key] for key in _DECISIVE}),
+        problem=yaml_text(decisive(settings, _DECISIVE)),
         formulation=settings.formulation,
+        guide=guide_of(settings, space, settings.objectives),
     )
     return joint or judge, study
 

@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 
 from codesign.accuracy.dataset import DatasetSource
 from codesign.accuracy.evaluator import Evaluator
+from codesign.accuracy.thrift import Thrift
 from codesign.errors import InputError
 from codesign.flow.formulated import formulation_class, formulation_of, reformulated, staged
 from codesign.flow.goals import with_goal
@@ -68,7 +69,7 @@ _KINDS: Mapping[str, _Kind] = {
 }
 
 
-_OWN = {"search": Search, "validation": Validation}
+_OWN = {"search": Search, "training": Thrift, "validation": Validation}
 """What sections hold beside their member's options."""
 
 
@@ -84,6 +85,7 @@ class Settings:
     search: Search
     hardware: Hardware
     target: Targeting
+    thrift: Thrift
     validation: Validation
     formulation: Formulation
     options: Mapping[str, Mapping[str, Any]]
@@ -151,6 +153,7 @@ def resolve(data: Mapping[str, Any], assignments: Iterable[str], place: str) -> 
         search=_section(Search, checked.search),
         hardware=checked.hardware,
         target=checked.target,
+        thrift=_section(Thrift, checked.training),
         validation=_section(Validation, checked.validation),
         formulation=formulation_of(checked.search),
         options={section: _options(section, checked, data) for section in _KINDS},
