@@ -139,8 +139,18 @@ class Space:
         return {c.name: np.array(c.values).reshape(-1, *(1,) * (last - i)) for i, c in own}
 
     def at(self, number: int) -> dict[str, Value]:
-        """Return point `number` of all, the last choice varying fastest."""
-        return self.decode([int(index) for index in np.unravel_index(number, self.shape)])
+        """Return point `number` of all, the last choice varying fastest.
+
+        Raises:
+            ValueError: there is no such point.
+        """
+        if not 0 <= number < self.size:
+            raise ValueError(f"a space of {self.size} points has no point {number}")
+        indices = []
+        for extent in reversed(self.shape):
+            number, index = divmod(int(number), extent)
+            indices.append(index)
+        return self.decode(indices[::-1])
 
     def sample(self, random: np.random.Generator) -> dict[str, Value]:
         """Draw one point uniformly."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from codesign.flow.prepare import prepare
+from codesign.flow.settings import load_settings
 from codesign.network.families.darts import Darts
 from codesign.network.families.fbnet import Fbnet
 from codesign.network.families.hierarchical import Hierarchical
@@ -279,6 +281,27 @@ def test_a_block_in_groups_mixes_the_groups() -> None:
     first = [node for node in graph if node.name.startswith("slice")][:4]
     assert [(node.op.start, node.op.stop) for node in first] == [(0, 4), (8, 12), (4, 8), (12, 16)]
     assert graph["conv2"].inputs == ("concat0",)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("fbnet", "blocks=[k3_e1, skip]"),
+        ("proxyless", "kernels=[3]"),
+        ("mobilenetv3", "reductions=[1, 2]"),
+        ("resnet", "widths=[0.5, 1]"),
+        ("darts", "operations=[sep_conv_3x3, skip_connect]"),
+        ("hierarchical", "motifs=2"),
+        ("sequence", "layers=[2, 3]"),
+    ],
+)
+def test_a_flow_names_a_family_and_its_options(name: str, option: str) -> None:
+    changes = ["board=zcu104", f"network={name}", f"network.{option}", "network.weight_bits=[4]"]
+    prepared = prepare(load_settings("quickstart", changes))
+    point = prepared.study.space.at(0)
+    assert prepared.judge.family.decode(point).output.shape == (10,)
+    weights = {node.op.bits for node in prepared.judge.family.decode(point) if node.op.has_bias}
+    assert weights == {4}
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,20 @@ def test_a_choice_that_begins_to_count_is_drawn_evenly():
     assert np.bincount(third).min() > len(third) / 4
 
 
+@given(spaces())
+def test_points_are_numbered_in_their_order(space):
+    assert [space.encode(space.at(number)) for number in range(space.size)] == list(every(space))
+    for number in (-1, space.size):
+        with pytest.raises(ValueError, match="no point"):
+            space.at(number)
+
+
+def test_a_space_may_have_more_choices_than_an_array_has_axes():
+    space = Space(tuple(Choice(f"x{place}", (0, 1, 2)) for place in range(100)))
+    assert space.encode(space.at(space.size - 1)) == (2,) * 100
+    assert space.encode(space.at(5)) == (0,) * 98 + (1, 2)
+
+
 @pytest.mark.parametrize("strategy", [Evolution, Exhaustive])
 def test_a_search_ends_when_all_different_points_were_tried(strategy):
     study = Study(
