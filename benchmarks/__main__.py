@@ -23,6 +23,7 @@ from benchmarks import (
     pipeline,
     precision,
     pricing,
+    proxies,
     run,
     search,
     timed,
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only the numbers to reach")
     quick = parser.parse_args().quick
     found = run.main()
-    rows = [*default_run(found), *engines(), *emitted(), *integers(), *imports(quick)]
+    rows = [*default_run(found), *engines(), *emitted(), *integers(), *imports(quick), *promises()]
     if not quick:
         sys.argv[1:] = []
         for benchmark in (pricing, fit, accuracy, precision, search):
@@ -77,6 +78,15 @@ def default_run(found: run.Measured) -> list[Row]:
             found.fit_seconds < 0.3,
         ),
     ]
+
+
+def promises() -> list[Row]:
+    """Return whether untrained networks are ranked as in the publication, where its data are."""
+    if not proxies.PUBLISHED.exists():
+        return []
+    rank, bar = proxies.synflow_rank(), proxies.BAR
+    what = f"synflow as published, {proxies.CELLS} cells"
+    return [(what, f">= {bar:g}", f"{rank:.4f}", rank >= bar)]
 
 
 def engines() -> list[Row]:

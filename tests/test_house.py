@@ -28,6 +28,7 @@ KNOWS = {
     "optuna": ("search.genetic", "search.strategies."),
     "plotly": ("report.",),
     "pydantic": ("load.",),
+    "sklearn": ("accuracy.",),
     "skopt": ("search.strategies.",),
     "sqlite3": ("search.",),
     "subprocess": ("validate.",),
