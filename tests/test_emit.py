@@ -291,6 +291,31 @@ class TestBench:
         assert done.returncode != 0
         assert "4 does not fit a signed integer of 3 bits" in done.stderr
 
+    def test_a_constant_beyond_its_native_integer_does_not_compile(self, folder: Path) -> None:
+        path = folder / "src/parameters/conv1_matrix_weights.inc"
+        path.write_text(re.sub(r"-?\d+", "128", path.read_text(), count=1))
+        done = hls.csim(folder)
+        assert done.returncode != 0
+        assert "narrowing conversion of" in done.stderr
+
+    def test_a_stream_keeps_its_order_while_it_grows(self, folder: Path) -> None:
+        """Its circle of words grows while its first word stands in the middle of it."""
+        (folder / "order.cpp").write_text(
+            """#include "hls_stream.h"
+            int main() {
+                hls::stream<int> stream("order");
+                int written = 0, read = 0, wrong = 0;
+                for (int round = 1; round < 40; ++round) {
+                    for (int i = 0; i < 3 * round; ++i) stream.write(written++);
+                    for (int i = 0; i < 2 * round; ++i) wrong += stream.read() != read++;
+                }
+                while (!stream.empty()) wrong += stream.read() != read++;
+                return wrong || read != written;
+            }"""
+        )
+        hls._gxx(["-Itb/shim", "-fsanitize=address,undefined", "order.cpp", "-o", "order"], folder)
+        assert subprocess.run([folder / "order"], check=False).returncode == 0
+
 
 @pytest.mark.needs_gxx
 @pytest.mark.parametrize("seed", range(RANDOM_NETWORKS))

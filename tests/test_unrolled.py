@@ -194,7 +194,7 @@ def emitted(arithmetic: Arithmetic, simd: int) -> str:
 def test_constants_are_indexed_by_unrolled_counters_alone() -> None:
     text = emitted(Arithmetic.CONSTANT, simd=8)
     assert "#pragma HLS ARRAY_PARTITION variable=weights type=complete dim=0" in text
-    assert "inputs.lane[s] * weights[0][p * 8 + s];" in text
+    assert re.search(r"inputs.lane\[s\] \* Int<\d+>\(weights\[0\]\[p \* 8 \+ s\]\);", text)
     assert "BIND_OP variable=term op=mul impl=fabric" in text
     assert "address" not in text
     assert "address" in emitted(Arithmetic.LUT, simd=4)

@@ -37,6 +37,10 @@ template <int Bits>
 using Int = typename codesign::Native<codesign::native_bits(Bits), true>::type;
 template <int Bits>
 using UInt = typename codesign::Native<codesign::native_bits(Bits), false>::type;
+template <int Bits>
+using StoredInt = Int<Bits>;
+template <int Bits>
+using StoredUInt = UInt<Bits>;
 
 #define COUNT_TRIP()
 #define START_LOAD()

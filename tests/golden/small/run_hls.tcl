@@ -7,22 +7,22 @@ if {[info exists ::env(CODESIGN_STEPS)]} { set steps $::env(CODESIGN_STEPS) }
 
 open_project -reset project
 set_top accelerator
-add_files src/receive.cpp
-add_files src/conv0_resize.cpp
-add_files src/conv0_window.cpp
-add_files src/conv0_matrix.cpp
-add_files src/conv0_fork.cpp
-add_files src/conv1_matrix.cpp
-add_files src/add0_in1_resize.cpp
-add_files src/add0_add.cpp
-add_files src/pool0_resize.cpp
-add_files src/pool0_sliding.cpp
-add_files src/pool0_reduce.cpp
-add_files src/dense0_resize.cpp
-add_files src/dense0_matrix.cpp
-add_files src/send.cpp
-add_files src/accelerator.cpp
-add_files -tb tb/accelerator_tb.cpp -cflags "-DDATA_FOLDER=\\\"data\\\""
+add_files src/receive.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/conv0_resize.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/conv0_window.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/conv0_matrix.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/conv0_fork.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/conv1_matrix.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/add0_in1_resize.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/add0_add.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/pool0_resize.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/pool0_sliding.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/pool0_reduce.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/dense0_resize.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/dense0_matrix.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/send.cpp -cflags "-DCODESIGN_AP_INT"
+add_files src/accelerator.cpp -cflags "-DCODESIGN_AP_INT"
+add_files -tb tb/accelerator_tb.cpp -cflags "-DCODESIGN_AP_INT -DDATA_FOLDER=\\\"data\\\""
 add_files -tb tb/data
 
 open_solution -reset solution1 -flow_target vivado

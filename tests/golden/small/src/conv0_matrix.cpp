@@ -3,17 +3,17 @@
 // 36 weight words of 2: 2 outputs x 1 inputs per cycle.
 void conv0_matrix(hls::stream<Word<UInt<8>, 1> >& vectors, hls::stream<Word<UInt<4>, 2> >& results) {
 #pragma HLS INLINE off
-    static const Int<4> weights[36][2] = {
+    static const StoredInt<4> weights[36][2] = {
 #include "parameters/conv0_matrix_weights.inc"
     };
 #pragma HLS ARRAY_RESHAPE variable=weights type=complete dim=2
 #pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=lutram
-    static const Int<18> bias[2][2] = {
+    static const StoredInt<18> bias[2][2] = {
 #include "parameters/conv0_matrix_bias.inc"
     };
 #pragma HLS ARRAY_RESHAPE variable=bias type=complete dim=2
 #pragma HLS BIND_STORAGE variable=bias type=rom_1p impl=lutram
-    static const UInt<8> multiplier[2][2] = {
+    static const StoredUInt<8> multiplier[2][2] = {
 #include "parameters/conv0_matrix_multiplier.inc"
     };
 #pragma HLS ARRAY_RESHAPE variable=multiplier type=complete dim=2
@@ -39,12 +39,12 @@ product:
                 }
                 for (int q = 0; q < 1; ++q) {
 #pragma HLS UNROLL
-                    Int<18> lower = step == 0 ? bias[fold][2 * q] : sums[2 * q];
-                    Int<18> upper = step == 0 ? bias[fold][2 * q + 1] : sums[2 * q + 1];
+                    Int<18> lower = step == 0 ? Int<18>(bias[fold][2 * q]) : sums[2 * q];
+                    Int<18> upper = step == 0 ? Int<18>(bias[fold][2 * q + 1]) : sums[2 * q + 1];
                     Int<40> both = 0;
                     for (int s = 0; s < 1; ++s) {
 #pragma HLS UNROLL
-                        const Int<25> pair = weights[address][(2 * q + 1) * 1 + s] * (1 << 20) + weights[address][2 * q * 1 + s];
+                        const Int<25> pair = Int<4>(weights[address][(2 * q + 1) * 1 + s]) * (1 << 20) + Int<4>(weights[address][2 * q * 1 + s]);
                         const Int<33> terms = inputs.lane[s] * pair;
 #pragma HLS BIND_OP variable=terms op=mul impl=dsp
                         COUNT_MULTIPLICATION(products);
@@ -62,7 +62,7 @@ product:
                 for (int p = 0; p < 2; ++p) {
 #pragma HLS UNROLL
                     if (step == 17) {
-                        const Int<27> scaled = sums[p] * multiplier[fold][p];
+                        const Int<27> scaled = sums[p] * UInt<8>(multiplier[fold][p]);
 #pragma HLS BIND_OP variable=scaled op=mul impl=dsp
                         COUNT_MULTIPLICATION(scaling);
                         outputs.lane[p] = clip<UInt<4>, 0, 15>(round_half_even<16>(scaled));

@@ -3,12 +3,12 @@
 // 6 weight words of 8: 1 outputs x 8 inputs per cycle.
 void dense0_matrix(hls::stream<Word<UInt<5>, 8> >& vectors, hls::stream<Word<Int<20>, 1> >& results) {
 #pragma HLS INLINE off
-    static const Int<4> weights[6][8] = {
+    static const StoredInt<4> weights[6][8] = {
 #include "parameters/dense0_matrix_weights.inc"
     };
 #pragma HLS ARRAY_RESHAPE variable=weights type=complete dim=2
 #pragma HLS BIND_STORAGE variable=weights type=rom_1p impl=lutram
-    static const Int<14> bias[3][1] = {
+    static const StoredInt<14> bias[3][1] = {
 #include "parameters/dense0_matrix_bias.inc"
     };
 #pragma HLS ARRAY_RESHAPE variable=bias type=complete dim=2
@@ -34,10 +34,10 @@ product:
                 }
                 for (int p = 0; p < 1; ++p) {
 #pragma HLS UNROLL
-                    Int<14> sum = step == 0 ? bias[fold][p] : sums[p];
+                    Int<14> sum = step == 0 ? Int<14>(bias[fold][p]) : sums[p];
                     for (int s = 0; s < 8; ++s) {
 #pragma HLS UNROLL
-                        const Int<9> term = inputs.lane[s] * weights[address][p * 8 + s];
+                        const Int<9> term = inputs.lane[s] * Int<4>(weights[address][p * 8 + s]);
 #pragma HLS BIND_OP variable=term op=mul impl=dsp
                         COUNT_MULTIPLICATION(products);
                         sum += term;

@@ -6,9 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <queue>
-#include <string>
-
 namespace hls {
 
 template <typename Word>
@@ -19,30 +16,45 @@ class stream {
     stream(const stream&) = delete;
     stream& operator=(const stream&) = delete;
     ~stream() {
-        if (!words_.empty()) {
-            printf("FAIL: %s still holds %zu unread words\n", name_.c_str(), words_.size());
+        if (count_) {
+            printf("FAIL: %s still holds %zu unread words\n", name_, count_);
             fflush(stdout);
             _Exit(1);
         }
+        delete[] words_;
     }
 
-    void write(const Word& word) { words_.push(word); }
+    void write(const Word& word) {
+        if (count_ == room_) grow();
+        words_[(first_ + count_++) % room_] = word;
+    }
 
     Word read() {
-        if (words_.empty()) {
-            printf("FAIL: %s is read while empty\n", name_.c_str());
+        if (!count_) {
+            printf("FAIL: %s is read while empty\n", name_);
             exit(1);
         }
-        Word word = words_.front();
-        words_.pop();
+        const Word& word = words_[first_];
+        first_ = (first_ + 1) % room_;
+        --count_;
         return word;
     }
 
-    bool empty() const { return words_.empty(); }
+    bool empty() const { return !count_; }
 
   private:
-    std::string name_;
-    std::queue<Word> words_;
+    void grow() {
+        Word* const larger = new Word[2 * room_ + 1];
+        for (size_t i = 0; i < count_; ++i) larger[i] = words_[(first_ + i) % room_];
+        delete[] words_;
+        words_ = larger;
+        first_ = 0;
+        room_ = 2 * room_ + 1;
+    }
+
+    const char* name_;
+    Word* words_ = nullptr;  // a circle of `room_` words; without the headers of a container
+    size_t room_ = 0, first_ = 0, count_ = 0;
 };
 
 }  // namespace hls
