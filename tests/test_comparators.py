@@ -153,7 +153,7 @@ def test_fit_compares_where_that_is_cheaper(bits: int, chosen: int) -> None:
 
 def test_neither_way_dominates_the_other() -> None:
     graph = single(Dense(32, 16, 4), unsigned(32), 3, False, 8)
-    found = options(graph, graph.nodes[0])
+    found = options(graph, graph.nodes[0], Board.load("zcu104"))
     kinds = {found.space.at(int(number))["activation"] for number in found.numbers}
     assert kinds == set(BOTH)
 
