@@ -94,7 +94,14 @@ def test_a_choice_that_begins_to_count_is_drawn_evenly():
     children = [mutated(LAYERED, (0, 0, 0, 0), random) for _ in range(2000)]
     third = np.array([child[3] for child in children if child[0] == 2])
     assert 380 < len(third) < 620
-    assert np.bincount(third).min() > len(third) / 4
+    assert np.bincount(third, minlength=3).min() > len(third) / 4
+
+
+def test_a_crossover_takes_a_choice_from_where_it_counts():
+    random = np.random.default_rng(1)
+    deep, shallow = (2, 0, 1, 2), (0, 1, 0, 0)
+    children = {crossed(LAYERED, deep, shallow, random) for _ in range(200)}
+    assert children == {(2, 0, 1, 2), (2, 1, 1, 2), (0, 0, 0, 0), (0, 1, 0, 0)}
 
 
 @given(spaces())
