@@ -13,6 +13,7 @@ from commands import QUICK, invoke
 
 from codesign.candidate import Target
 from codesign.cost.estimate import estimate
+from codesign.cost.resources import SHELL
 from codesign.emit.project import digest, read
 from codesign.errors import InputError
 from codesign.fit.dataflow import RANKED, fit
@@ -75,15 +76,16 @@ def test_each_layer_takes_its_own_rank_and_further_layers_take_them_in_turn() ->
     assert turned.design != answer.design
 
 
-def test_an_engine_that_no_design_of_the_board_can_hold_has_no_rank() -> None:
-    graph, board = graphs(1)[0], Board.load("pynq_z2")
-    wanting = [
-        layer for layer in layer_options(graph, board) if layer.costs[:, 4].any()
-    ]
-    assert wanting, "some layer offers engines with URAM"
-    assert board.resources.uram == 0
-    for level in range(5):
-        assert "uram" not in ranked(graph, board, 100e6, [level / 4]).excess
+def test_an_engine_that_is_alone_too_large_for_the_board_has_no_rank() -> None:
+    graph = graphs(1)[0]
+    lists = layer_options(graph, BOARD)
+    fastest = [int(layer.costs[layer.cycles.argmin(), 0]) for layer in lists]
+    room = max(fastest) // 2
+    held = [int(layer.cycles[layer.costs[:, 0] <= room].min()) for layer in lists]
+    assert any(least > layer.cycles.min() for least, layer in zip(held, lists, strict=True))
+    answer = ranked(graph, BOARD, CLOCK_HZ, [0.0], {"lut": room + int(SHELL["lut"][1])})
+    prices = estimate(answer.design).layers
+    assert all(price.cycles >= least for price, least in zip(prices, held, strict=False))
 
 
 def test_a_named_design_that_does_not_fit_says_by_how_much() -> None:

@@ -81,8 +81,8 @@ def _items(problem: Problem, ranks: Sequence[float]) -> Items:
     chosen = []
     for number, layer in enumerate(problem.layers):
         order = np.lexsort((layer.costs @ shares, layer.cycles))
-        held = (layer.costs <= problem.available - problem.taken).all(axis=1)
-        order = order[held[order]] if held.any() else order
+        over = (layer.costs - (problem.available - problem.taken)).max(axis=1)
+        order = order[over[order] <= TOLERANCE] if over.min() <= TOLERANCE else order
         place = round(ranks[number % len(ranks)] * (len(order) - 1))
         chosen.append(int(order[place]))
     pairs = []
