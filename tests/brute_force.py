@@ -30,7 +30,7 @@ from codesign.network.tensor import Tensor
 from codesign.network.windows import Window
 
 CLOCK_HZ = 200e6
-MOST_DESIGNS = 256
+MOST_DESIGNS = 400
 BOARDS = ("zcu104", "pynq_z2")
 UNTIMED = Timing((10**6, 10**6), {})
 """A run that says nothing, so that `estimate` need not make one for every design."""
