@@ -70,13 +70,23 @@ class Options:
         return self.template.of(self.node, self.inputs, knobs)
 
 
-def layer_options(graph: Graph, board: Board) -> list[Options]:
-    """Return the options of every layer, in the graph's order; equal layers are priced once."""
-    known: dict[object, Options] = {}
+def layer_options(
+    graph: Graph, board: Board, known: dict[object, Options] | None = None
+) -> list[Options]:
+    """Return the options of every layer, in the graph's order; equal layers are priced once.
+
+    Args:
+        graph: the network.
+        board: the board, of which only the kinds of slices and memories matter.
+        known: layers of other networks that were priced before; this one's are added.
+    """
+    known = {} if known is None else known
+    # weights in URAM come by the port of the images
+    outside = (board.dsp_width, board.resources.uram > 0, graph.input)
     found = []
     for node in graph:
         unnamed = (node.op, node.output, node.multiplier_bits, node.accumulator_bits)
-        key = (*unnamed, graph.inputs(node), graph.takers(node.name))
+        key = (*unnamed, graph.inputs(node), graph.takers(node.name), *outside)
         if key not in known:
             known[key] = options(graph, node, board)
         found.append(replace(known[key], node=node))

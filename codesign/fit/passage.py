@@ -32,6 +32,9 @@ from codesign.fit.wiring import OUTSIDE, Edge
 
 _DIGITS = 12
 """Shares are told apart to so many decimal places."""
+_FINEST = 1024
+"""Where branches meet again and again, shares multiply: beyond so many of one stage, only parts of
+a map of this fineness are told apart, by the next larger one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,8 @@ class Passage:
         shares: list[NDArray[Any]] = [np.ones(1) for _ in self.stages]
         for number in reversed(range(len(self.stages))):
             own = np.unique(np.round(np.concatenate(asked[number]), _DIGITS))
+            if len(own) > _FINEST:
+                own = np.unique(np.ceil(own * _FINEST) / _FINEST)
             shares[number] = own
             for way in self.stages[number].ways(own):
                 asked[way.source].append(way.asked)

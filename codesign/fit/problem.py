@@ -8,7 +8,7 @@ and the widths of neighbours agree.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,20 +40,32 @@ class Meetings:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Layers and edges that were priced before: networks of one space have most in common."""
+
+    options: dict[object, Options] = field(default_factory=dict)
+    edges: dict[object, Edge] = field(default_factory=dict)
+
+
 class Problem:
     """Options, edges and budget of one graph on one board."""
 
-    def __init__(self, graph: Graph, board: Board, budget: Mapping[str, int]) -> None:
+    def __init__(
+        self, graph: Graph, board: Board, budget: Mapping[str, int], known: Known | None = None
+    ) -> None:
         """Price everything.
 
         Args:
             graph: the network.
             board: the board.
             budget: what a design may use, per resource, the shell included.
+            known: what problems before this one have priced.
         """
+        known = known or Known()
         self.graph, self.board = graph, board
-        self.layers = layer_options(graph, board)
-        self.edges = edges(graph, self.layers)
+        self.layers = layer_options(graph, board, known.options)
+        self.edges = edges(graph, self.layers, known.edges)
         self.ends = ends(graph)
         shell = np.array([resources.SHELL[name][1] for name in RESOURCES])
         self.available = np.array([budget[name] for name in RESOURCES], np.float64)
@@ -221,7 +233,8 @@ class _Ports:
             moved = np.maximum(SHIFT_REGISTER_DEPTH, SHIFT_REGISTER_BITS // width) + 1
             reached = (moved > depth) & (moved <= self.depth(deepest))
             own = np.where(reached[:, None], np.minimum(own, _fifo_costs(moved, width)), own)
-        np.add.at(costs, self.items, own)
+        for column, taken in zip(costs.T, own.T, strict=True):
+            column += np.bincount(self.items, taken, len(costs))
 
 
 def _fifo_costs(depth: NDArray[np.int64], width: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -60,6 +60,7 @@ class Solver:
         totals = np.array([getattr(problem.board.resources, n) for n in RESOURCES], float)
         self.worth = worth.cost(self.budget, available, problem.taken, totals)
         self.verdicts: dict[int, Verdict] = {}
+        self.tries: dict[int, tuple[Verdict, bool]] = {}
         self.witnesses: dict[int, Items] = {}
         """A design for every interval that was found to fit."""
         self.programmes = 0
@@ -94,22 +95,32 @@ class Solver:
         return self.verdicts[interval]
 
     def _verdict(self, interval: int) -> Verdict:
+        verdict, by_prices = self._tried(interval)
+        return self._whether_none_shorter(interval) if by_prices else verdict
+
+    def _tried(self, interval: int) -> tuple[Verdict, bool]:
+        """Return a verdict on one interval alone, and whether prices proved that none fits."""
+        if interval not in self.tries:
+            self.tries[interval] = self._try(interval)
+        return self.tries[interval]
+
+    def _try(self, interval: int) -> tuple[Verdict, bool]:
         costs = self.costs(interval)
         kept = self.affordable(costs, interval)
         if kept is None:
-            return self._whether_none_shorter(interval)
+            return Verdict.NONE_HERE, True
         excess = self._excess(costs, kept)
         if excess.best is not None and excess.value <= 0.0:
             self.witnesses[interval] = excess.best
-            return Verdict.FITS
+            return Verdict.FITS, False
         if excess.bound > TOLERANCE:
-            return self._whether_none_shorter(interval)
+            return Verdict.NONE_HERE, True
         found = minimise(self.dual(costs, kept), ANY, any_will_do=True)
         self.programmes += found.programmes
         if found.items is not None:
             self.witnesses[interval] = found.items
-            return Verdict.FITS
-        return Verdict.NONE_HERE if found.bound == np.inf else Verdict.UNKNOWN
+            return Verdict.FITS, False
+        return (Verdict.NONE_HERE if found.bound == np.inf else Verdict.UNKNOWN), False
 
     def _whether_none_shorter(self, interval: int) -> Verdict:
         """Return whether the FIFOs of shorter intervals make no difference to a proof."""
@@ -136,6 +147,21 @@ class Solver:
         Args:
             among: intervals, rising; the last one is known to fit.
         """
+        low, high = 0, len(among) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if self._tried(among[middle])[0] is Verdict.FITS:
+                high = middle
+            else:
+                low = middle + 1
+        # one proof, for the longest interval that does not fit, is enough for all shorter ones
+        if high and self.verdict(among[high - 1]) is not Verdict.NONE_SHORTER:
+            return self._shortest_of_some(among)
+        self.verdict(among[high])  # its witness is asked for
+        return among[high], among[high]
+
+    def _shortest_of_some(self, among: Sequence[int]) -> tuple[int, int]:
+        """Do the same where an interval may fit though a longer one does not."""
         low, high = 0, len(among) - 1
         open_from: int | None = None
         while low < high:

@@ -86,8 +86,14 @@ def ends(graph: Graph) -> Ends:
     )
 
 
-def edges(graph: Graph, layers: Sequence[Options]) -> list[Edge]:
-    """Return every stream into a layer, in the order of layers and ports, then every way out."""
+def edges(
+    graph: Graph, layers: Sequence[Options], known: dict[object, Edge] | None = None
+) -> list[Edge]:
+    """Return every stream into a layer, in the order of layers and ports, then every way out.
+
+    Equal streams are priced once; `known` holds those of other networks.
+    """
+    known = {} if known is None else known
     index = {node.name: number for number, node in enumerate(graph)}
     outside = np.array([widest_lanes(graph.input)])
     found = []
@@ -96,7 +102,7 @@ def edges(graph: Graph, layers: Sequence[Options]) -> list[Edge]:
         for name in node.inputs:
             source = index.get(name, OUTSIDE)
             producer = outside if name == INPUT else layers[source].output_lanes
-            own = _edge(graph.tensor(name), producer, layers[sink].input_lanes)
+            own = _known_edge(graph.tensor(name), producer, layers[sink].input_lanes, known)
             position = read[name] = read.get(name, -1) + 1
             delay = _fork_delay(graph, name, position)
             found.append(replace(own, source=source, sink=sink, delay=delay))
@@ -115,6 +121,19 @@ def _fork_delay(graph: Graph, name: str, position: int) -> int:
     forks = graph.takers(name) - 1
     stages = int(Fork(graph.tensor(name), 1).structure().loop.stages)
     return stages * min(position + 1, forks)
+
+
+def _known_edge(
+    tensor: Tensor,
+    producer: NDArray[np.int64],
+    consumer: NDArray[np.int64],
+    known: dict[object, Edge],
+) -> Edge:
+    wide, narrow = np.unique(producer), np.unique(consumer)
+    key = (tensor, wide.tobytes(), narrow.tobytes())
+    if key not in known:
+        known[key] = _edge(tensor, wide, narrow)
+    return known[key]
 
 
 def _edge(tensor: Tensor, producer: NDArray[np.int64], consumer: NDArray[np.int64]) -> Edge:
