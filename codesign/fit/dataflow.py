@@ -211,7 +211,7 @@ class _Search:
             return None
         more = available.copy()
         more[fullest] = np.floor(MORE * more[fullest])
-        better = self._mixer(Solver(self.problem, more), within, goal, QUICK).search()
+        better = self._mixer(Solver(self.problem, more), within, goal, PRICES).search()
         missing = self._excess(better.items, better.interval)
         gain = found.value / better.value
         return Shortage(better.interval, missing, gain) if missing and gain > 1.005 else None

@@ -140,6 +140,13 @@ class Dual:
         """Return what sums `[..., columns]` cost where too much of a resource is possible."""
         return self._value(sums, self.soft)
 
+    def learn(self, other: Dual) -> None:
+        """Take the merits and the best design of a dual of the same problem, if they are open."""
+        for merit in other.merits:
+            self._add(merit)
+        if other.best is not None and np.all(self.open[other.best]):
+            self.offer(other.best)
+
     def _reveal(self, items: Items) -> None:
         """Add the merit that is greatest for a design, if it is a new one."""
         if self.greatest is None:
@@ -155,11 +162,6 @@ class Dual:
         prices, weights = self.prices
         least = self.problem.least(self._priced(prices, weights))
         return np.where(self.open, least - self.worth.worst_loss(prices), np.inf)
-
-    def weighty(self) -> list[int]:
-        """Return the merits, by number, that the best bound gives any weight."""
-        weights = self.prices[1] if self.prices else np.zeros(0)
-        return [int(number) for number in np.flatnonzero(weights > CLOSE)]
 
     def greatest_of(self, items: Items) -> int | None:
         """Return the number of the merit that is a design's; None where there are none."""

@@ -17,13 +17,16 @@ from functools import partial
 
 import numpy as np
 
+from codesign.fit.dual import Dual
 from codesign.fit.goal import Goal, Measure
-from codesign.fit.optimum import SPAN, Effort, minimise
+from codesign.fit.optimum import PRICES, SPAN, Effort, Optimum, minimise
 from codesign.fit.problem import Items
 from codesign.fit.solver import Merit, Solver
 
 SPANS = 64
 """How many spans are tried before the gap that is left is accepted."""
+NARROW = 0.25
+"""Prices alone judge a span whose cycles count for more than this share of what is open in it."""
 SAME = 1e-5
 """Relative difference that is none: programmes are solved to about a tenth of it."""
 
@@ -97,17 +100,24 @@ class Mixer:
     def _at_once(self) -> Mixed:
         """Return the best design where the interval does not count.
 
-        Its FIFOs are laid out for the shortest interval that fits, so that nothing waits.
+        Its FIFOs are laid out for the shortest interval that fits, so that nothing waits. Good
+        designs are mostly among those of that interval, which are few: they come first.
         """
         interval, _ = self.solver.shortest(self.among)
         costs = self.solver.costs(interval)
-        kept = self.solver.affordable(costs, self.among[-1])
-        if kept is None:
-            raise ValueError(f"no design of {interval} cycles was found again")
-        dual = self.solver.dual(costs, kept, self.merit)
-        dual.offer(self.solver.witnesses[interval])
-        found = minimise(dual, self.effort)
-        self.solver.programmes += found.programmes
+        witness = self.solver.witnesses[interval]
+        known: Dual | None = None
+        for slowest, effort in ((interval, PRICES), (self.among[-1], self.effort)):
+            kept = self.solver.affordable(costs, slowest)
+            if kept is None:
+                raise ValueError(f"no design of {interval} cycles was found again")
+            dual = self.solver.dual(costs, kept, self.merit)
+            if known is not None:
+                dual.learn(known)
+            dual.offer(witness)
+            found = minimise(dual, effort)
+            self.solver.programmes += found.programmes
+            known = dual
         if found.items is None:
             raise ValueError(f"no design of {interval} cycles was found again")
         return Mixed(found.items, interval, found.value, found.bound)
@@ -124,21 +134,41 @@ class Mixer:
         if kept is None:
             return []
         dual = self.solver.dual(costs, kept, self.merit)
-        found = minimise(dual, self.effort)
-        self.solver.programmes += found.programmes
-        if found.items is None and found.bound == np.inf:
-            return []
-        cut = (first + last + 1) // 2
-        if found.items is not None:
-            place = int(np.searchsorted(among, self.measure.interval_of(found.items)))
-            self._offer(found.items, place)
-            self._offer(found.items, last)
-            cut = place if first < place else cut
+        first_cycles = self.per_cycle * among[first]
+        limit = self.best.value - first_cycles
+        found = minimise(dual, PRICES, limit=limit)
+        longest = last
+        place = self._offered(found, longest)
+        last = self._last_open(found.bound, first, last)
+        span = self.per_cycle * among[last] - first_cycles
+        narrow = not first < place <= last and span < NARROW * (limit - found.bound)
+        if last >= first and self.effort.cores and (alone or narrow):
+            found = minimise(dual, self.effort, limit=limit)
+            self.solver.programmes += found.programmes
+            place = self._offered(found, longest)
+            last = self._last_open(found.bound, first, last)
         if alone:
-            self.left_open = min(self.left_open, self.per_cycle * among[first] + found.bound)
+            self.left_open = min(self.left_open, first_cycles + found.bound)
+        if alone or last < first:
             return []
+        cut = place if first < place <= last else (first + last + 1) // 2
         halves = [(first, cut - 1), (cut, last)]
-        return [(self.per_cycle * among[a] + found.bound, a, b) for a, b in halves]
+        return [(self.per_cycle * among[a] + found.bound, a, b) for a, b in halves if a <= b]
+
+    def _offered(self, found: Optimum, last: int) -> int:
+        """Take a design, and return the place of its interval, or that of the last one."""
+        if found.items is None:
+            return last
+        place = int(np.searchsorted(self.among, self.measure.interval_of(found.items)))
+        self._offer(found.items, place)
+        self._offer(found.items, last)
+        return place
+
+    def _last_open(self, bound: float, first: int, last: int) -> int:
+        """Return the last interval of a span that its cycles alone do not rule out."""
+        cycles = np.array(self.among[first : last + 1])
+        still_open = self.per_cycle * cycles + bound < self.best.value * (1 - SAME)
+        return first + int(np.count_nonzero(still_open)) - 1
 
     def _offer(self, items: Items, place: int) -> None:
         """Take a design, with FIFOs for one of the intervals, if it is the best so far."""

@@ -39,12 +39,14 @@ EVERYTHING = 1 << 30
 THOROUGH = Effort((300, 1200, 4800), 2000)
 QUICK = Effort((300,), 100, proofs_only=True)
 PRICES = Effort((), 0)
-SPAN = Effort((300, 1200), 1000)
+SPAN = Effort((800,), 1000, proofs_only=True)
 ANY = Effort((300, 1200, EVERYTHING), 2000)
 EXCHANGED = 800
 """Options of the core among which designs are made better."""
-STARTS = 8
+STARTS = 24
 """Designs that are."""
+ROUNDS = 3
+"""How often exchanges may reveal merits that raise the bound again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,35 +66,44 @@ class Optimum:
         return (self.value - self.bound) / max(abs(self.value), CLOSE)
 
 
-def minimise(dual: Dual, effort: Effort = THOROUGH, any_will_do: bool = False) -> Optimum:
+def minimise(
+    dual: Dual, effort: Effort = THOROUGH, any_will_do: bool = False, limit: float = np.inf
+) -> Optimum:
     """Return the best design of a dual's problem.
 
     Args:
         dual: the problem; bounds and designs that it knows already are used.
         effort: how much to try.
         any_will_do: stop at the first design.
+        limit: what is of no interest if it costs as much; no bound is sought beyond it.
     """
-    dual.tighten(lambda known: any_will_do and known.best is not None)
+
+    def enough(bound: float) -> bool:
+        known = dual.best is not None and any_will_do
+        return known or bound >= min(dual.value, limit) * (1 - CLOSE)
+
+    for _ in range(ROUNDS):
+        before, first = (dual.bound, dual.value), dual.prices and dual.prices[0]
+        dual.tighten(lambda known: enough(known.bound), first)
+        if enough(dual.bound):
+            break
+        _exchange(dual, _core(dual, dual.least(), EXCHANGED, limit)[0])
+        if len(dual.merits) < 2 or before == (dual.bound, dual.value):
+            break
     bound, programmes = dual.bound, 0
-
-    def enough() -> bool:
-        known = dual.best is not None
-        return known and (any_will_do or bound >= dual.value * (1 - CLOSE))
-
-    if not (dual.solved or enough()):
-        least = dual.least()
-        _exchange(dual, _core(dual, least, EXCHANGED)[0])
-        merits = dual.weighty()
-        for size in effort.cores:
-            core, beyond = _core(dual, least, size)
-            if enough() or (effort.proofs_only and beyond < np.inf):
-                break
-            inside = _programme(dual, core, merits, effort.nodes, any_will_do)
-            programmes += inside.programmes
-            bound = max(bound, min(inside.bound, beyond))
-            if beyond == np.inf:
-                break
-    return Optimum(dual.best, dual.value, min(bound, dual.value), programmes)
+    least = np.zeros(0) if enough(bound) else dual.least()
+    for size in effort.cores:
+        if enough(bound):
+            break
+        core, beyond = _core(dual, least, size, limit)
+        if effort.proofs_only and beyond < np.inf:
+            break
+        inside = _programme(dual, core, effort.nodes, any_will_do)
+        programmes += inside.programmes
+        bound = max(bound, min(inside.bound, beyond))
+        if beyond == np.inf:
+            break
+    return Optimum(dual.best, dual.value, min(bound, dual.value, limit), programmes)
 
 
 def _exchange(dual: Dual, core: NDArray[np.intp]) -> None:
@@ -104,31 +115,34 @@ def _exchange(dual: Dual, core: NDArray[np.intp]) -> None:
         dual.offer(exchange.improved(start, dual.price))
 
 
-def _core(dual: Dual, least: NDArray[np.float64], size: int) -> tuple[NDArray[np.intp], float]:
-    """Return the items of least cost, so many options at the most, and the least cost beyond."""
+def _core(
+    dual: Dual, least: NDArray[np.float64], size: int, limit: float
+) -> tuple[NDArray[np.intp], float]:
+    """Return the items of least cost, so many options at the most, and the least cost beyond.
+
+    What costs more than a known design, or than the limit, is not beyond: it is out.
+    """
     options = least[: dual.problem.options]
     costs = np.sort(options[options < np.inf])
-    most = dual.value
+    interesting = min(dual.value, limit)
+    most = interesting
     if len(costs) > size:
         most = min(most, float(costs[size]))
     inside = least <= most + CLOSE * abs(most) if most < np.inf else least < np.inf
-    outside = least[~inside]
-    beyond = float(outside.min(initial=np.inf))
-    return np.flatnonzero(inside), np.inf if beyond > dual.value else beyond
+    beyond = float(least[~inside].min(initial=np.inf))
+    return np.flatnonzero(inside), np.inf if beyond > interesting else beyond
 
 
-def _programme(
-    dual: Dual, core: NDArray[np.intp], merits: list[int], nodes: int, any_will_do: bool
-) -> Optimum:
-    """Solve the programme over some items; the merits that turn out to matter are added."""
+def _programme(dual: Dual, core: NDArray[np.intp], nodes: int, any_will_do: bool) -> Optimum:
+    """Solve the programme over some items; merits that its answers reveal are added."""
     programmes = 0
     while True:
         programmes += 1
-        answer = solve(dual, core, merits, nodes, any_will_do)
+        merits = len(dual.merits)
+        answer = solve(dual, core, range(merits), nodes, any_will_do)
         if answer.items is None:
             return Optimum(None, np.inf, answer.bound, programmes)
         dual.offer(answer.items)
         own = dual.greatest_of(answer.items)
-        if own is None or own in merits:
+        if own is None or own < merits:
             return Optimum(answer.items, dual.value, answer.bound, programmes)
-        merits.append(own)
