@@ -54,18 +54,12 @@ def ranked(
     items = _items(problem, ranks)
     measure = Measure(problem, clock_hz)
     interval = measure.interval_of(items)
-    costs = problem.costs[items] + problem.fifo_costs(interval)[items]
-    over = costs.sum(axis=0) + problem.taken - problem.available
     bound = max(problem.ends.cycles, *(int(layer.cycles.min()) for layer in problem.layers))
     return Fit(
         design=problem.design(items, interval, clock_hz),
         interval=interval,
         bound=bound,
-        excess={
-            name: int(np.ceil(more - TOLERANCE))
-            for name, more in zip(RESOURCES, over, strict=True)
-            if more > TOLERANCE
-        },
+        excess=_excess(problem, items, interval),
         shortage=None,
         programmes=0,
         objective=RANKED,
@@ -73,6 +67,17 @@ def ranked(
         latency=measure.latency_of(items),
         energy_j=measure.energy_of(items, interval),
     )
+
+
+def _excess(problem: Problem, items: Items, interval: int) -> dict[str, int]:
+    """Return what a design takes beyond the budget."""
+    costs = problem.costs[items] + problem.fifo_costs(interval)[items]
+    over = costs.sum(axis=0) + problem.taken - problem.available
+    return {
+        name: int(np.ceil(more - TOLERANCE))
+        for name, more in zip(RESOURCES, over, strict=True)
+        if more > TOLERANCE
+    }
 
 
 def _items(problem: Problem, ranks: Sequence[float]) -> Items:
