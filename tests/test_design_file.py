@@ -13,12 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codesign.errors import InputError
+from codesign.fit.options import template_of
 from codesign.flow.design_file import from_tree, to_tree
+from codesign.hardware.processes.window import Window as Patches
 from codesign.hardware.structure import Arithmetic
 from codesign.load import read_yaml, yaml_text
 from codesign.network.graph import INPUT, Graph, Node
+from codesign.network.op import Op
 from codesign.network.ops.conv2d import Conv2d
+from codesign.network.ops.conv_transpose2d import ConvTranspose2d
 from codesign.network.ops.dense import Dense
+from codesign.network.ops.pool2d import Pool2d
 from codesign.network.tensor import Tensor
 from codesign.network.windows import Window
 
@@ -80,7 +85,7 @@ EDITS: list[tuple[tuple[str, ...], object, list[str]]] = [
     (("engines", "conv0", "pe"), 2.5, ["engines.conv0.pe", "2.5"]),
     (("engines", "conv0", "arithmetic"), "gpu", ["cannot be gpu", "legal values: lut, dsp"]),
     (("engines", "conv0", "ep"), 2, ["engines.conv0.ep: is no knob", "did you mean pe"]),
-    (("engines", "conv0"), {"pe": 1}, ["engines.conv0.positions: is missing", "1, 3, 9"]),
+    (("engines", "conv0"), {"pe": 1}, ["engines.conv0.arithmetic: is missing", "lut, dsp"]),
     (("engines", "conv1"), {"pe": 1}, ["engines.conv1: is no layer", "did you mean conv0"]),
     (("engines", "conv0"), 3, ["engines.conv0", "keys and values"]),
     (("fifo_depths", "conv9_in"), 9, ["fifo_depths", "conv9_in"]),
@@ -116,6 +121,41 @@ def test_an_engine_that_is_left_out_is_missed() -> None:
     del data["engines"]["dense0"]
     with pytest.raises(InputError, match=r"dense0\.arithmetic: is missing; legal values: lut, "):
         from_tree(data, GRAPH, "design.yaml")
+
+
+WINDOW = Window((3, 3), (1, 1), (1, 1, 1, 1))
+WINDOWED = (
+    (Conv2d(4, 4, WINDOW, 4), "conv2d"),
+    (Conv2d(4, 4, WINDOW, 4, 4), "depthwise2d"),
+    (Conv2d(4, 4, WINDOW, 4, 2), "grouped2d"),
+    (ConvTranspose2d(4, 4, WINDOW, 4), "conv_transpose2d"),
+    (Pool2d("max", WINDOW), "pool2d"),
+    (Pool2d("average", WINDOW, counts_padding=False), "average2d"),
+)
+
+
+@pytest.mark.parametrize(("op", "kind"), WINDOWED, ids=[kind for _, kind in WINDOWED])
+def test_a_file_from_before_positions_loads_with_one_position_a_cycle(op: Op, kind: str) -> None:
+    source = Tensor((4, 6, 6), 4, signed=False)
+    node = Node("layer", op, (INPUT,), Tensor((4, 6, 6), 4, False), 1)
+    graph = Graph("old", source, (node,))
+    assert template_of(node, (source,)).__module__.endswith(f".{kind}")
+    data = to_tree(random_design(graph, np.random.default_rng(1)), "zcu104")
+    older = dict(data["engines"]["layer"])
+    for knob in ("positions", "activation"):
+        older.pop(knob, None)
+    data["engines"]["layer"] = older
+    data["fifo_depths"] = {}
+    engine = from_tree(data, graph, "design.yaml").engines["layer"]
+    assert engine.positions == 1  # type: ignore[attr-defined]
+    assert isinstance(engine.processes()[0], Patches)
+    # and says so when it is written again
+    written = to_tree(from_tree(data, graph, "design.yaml"), "zcu104")["engines"]["layer"]
+    assert written == older | {"positions": 1} | _activation(written)
+
+
+def _activation(written: dict[str, Any]) -> dict[str, str]:
+    return {"activation": "multiplier"} if "activation" in written else {}
 
 
 def test_knobs_that_are_legal_alone_may_not_be_so_together() -> None:

@@ -66,12 +66,14 @@ def _depthwise_tables(process: Depthwise, own: Parameters) -> dict[str, Integers
 
 
 def _grouped_tables(process: Grouped, own: Parameters) -> dict[str, Integers]:
-    """Words follow each other by position, output and input; outputs by group."""
+    """Words follow each other by positions, output and input; outputs by group."""
     assert own.weights is not None
     pe, simd = int(process.pe), int(process.simd)
     inputs = process.element.channels // process.groups
-    tiles = own.weights.reshape(-1, pe, inputs // simd, simd, process.positions)
-    tables = {"weights": tiles.transpose(4, 0, 2, 1, 3).reshape(-1, pe * simd)}
+    together = process.together
+    parts = process.positions // together
+    tiles = own.weights.reshape(-1, pe, inputs // simd, simd, parts, together)
+    tables = {"weights": tiles.transpose(4, 0, 2, 1, 5, 3).reshape(-1, pe * together * simd)}
     return tables | _channel_tables(process.requantiser, own, pe)
 
 

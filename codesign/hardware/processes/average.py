@@ -18,13 +18,16 @@ from codesign.hardware.structure import (
     Role,
     Stream,
     Structure,
+    ceil_log2,
 )
 from codesign.network.tensor import Tensor, signed_bits
 
 
 @dataclass(frozen=True, slots=True)
 class Average(Process):
-    """Add up `positions` pixels, `lanes` channels a cycle, and multiply each sum by its multiple.
+    """Add up `positions` pixels and multiply each sum by its multiple.
+
+    `lanes` channels of `together` pixels are added a cycle.
 
     Windows at the border hold fewer elements. Multiples by row and by column of the output make
     up for that, so that the requantiser divides all sums by the same number.
@@ -36,6 +39,7 @@ class Average(Process):
     element: Tensor
     requantiser: Requantiser
     lanes: Count
+    together: int = 1
 
     parameters = ("shift", "scale")
 
@@ -46,29 +50,35 @@ class Average(Process):
         rows, columns = len(self.row_multiples), len(self.column_multiples)
         pixels = rows * columns
         results = pixels * words
-        body = (self.positions - 1) * words
+        parts = self.positions // self.together
+        body = (parts - 1) * words
+        inputs = self.together * self.lanes
         sum_bits = signed_bits(
             min(0, self.positions * element.low), max(0, self.positions * element.high)
         )
         row_bits, column_bits = max(self.row_multiples), max(self.column_multiples)
         row_bits, column_bits = row_bits.bit_length(), column_bits.bit_length()
         return Structure(
-            reads=(
-                Stream(
-                    "patches", self.lanes, element.bits, element.signed, results * self.positions
-                ),
-            ),
+            reads=(Stream("patches", inputs, element.bits, element.signed, results * parts),),
             writes=(Stream("results", self.lanes, output.bits, output.signed, results),),
             loop=Loop(
                 "position",
-                {"row": rows, "column": columns, "place": self.positions, "word": words},
-                stages=8 + self.requantiser.stages,
+                {"row": rows, "column": columns, "part": parts, "word": words},
+                stages=8 + ceil_log2(self.together) + self.requantiser.stages,
             ),
             phases=(Phase(pixels, (Part(body, body, 0 * words), Part(words, words, words))),),
             buffers=(
                 Buffer("row_multiples", rows, 1, row_bits, False, Role.CONSTANT),
                 Buffer("column_multiples", columns, 1, column_bits, False, Role.CONSTANT),
-                Buffer("running", words, self.lanes, sum_bits, True, Role.MEMORY),
+                Buffer(
+                    "running",
+                    words,
+                    self.lanes,
+                    sum_bits,
+                    True,
+                    Role.MEMORY,
+                    when=int(parts > 1),
+                ),
             ),
             multipliers=(
                 Multipliers(
@@ -76,15 +86,15 @@ class Average(Process):
                     1 + 0 * words,
                     row_bits + 1,
                     column_bits + 1,
-                    results * self.positions,
+                    results * parts,
                     Arithmetic.LUT,
                 ),
                 Multipliers("balancing", self.lanes, sum_bits, row_bits + column_bits + 2, results),
                 *self.requantiser.multipliers(self.lanes, results),
             ),
             adders=(
-                Adders(self.lanes, sum_bits, results * self.positions),
+                Adders(inputs, sum_bits, results * parts),
                 *self.requantiser.adders(self.lanes, results),
             ),
-            facts={"requantiser": self.requantiser},
+            facts={"together": self.together, "requantiser": self.requantiser},
         )

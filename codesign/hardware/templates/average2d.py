@@ -18,14 +18,16 @@ from codesign.space import Choice, Space, divisors
 
 @dataclass(frozen=True, slots=True)
 class StreamingAverage2d(HardwareTemplate):
-    """A sliding window feeds sums that know how much of each window is padding."""
+    """A window feeds sums that know how much of it is padding: `positions` per cycle."""
 
     node: Node
     inputs: tuple[Tensor, ...]
     pe: Count
     line_storage: Count
+    positions: int = 1
 
     implements = Pool2d
+    structural = ("positions",)
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
@@ -34,9 +36,14 @@ class StreamingAverage2d(HardwareTemplate):
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
-        """Fold channels over `pe`."""
-        pe = Choice("pe", divisors(inputs[0].channels))
-        return Space((pe, Choice("line_storage", tuple(Storage))))
+        """Fold channels over `pe` and the window over `positions`."""
+        return Space(
+            (
+                Choice("positions", divisors(_op(node).window.positions)),
+                Choice("pe", divisors(inputs[0].channels)),
+                Choice("line_storage", tuple(Storage)),
+            )
+        )
 
     def processes(self) -> tuple[Process, ...]:
         """Return window and sums."""
@@ -50,8 +57,10 @@ class StreamingAverage2d(HardwareTemplate):
             element=source,
             requantiser=Requantiser.of(self.node),
             lanes=self.pe,
+            together=self.positions,
         )
-        return (patches(source, op.window, 0, self.pe, 1, self.line_storage), average)
+        together = self.positions
+        return (patches(source, op.window, 0, self.pe, together, self.line_storage), average)
 
     @property
     def input_lanes(self) -> Count:

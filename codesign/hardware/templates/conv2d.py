@@ -26,12 +26,12 @@ class StreamingConv2d(HardwareTemplate):
 
     node: Node
     inputs: tuple[Tensor, ...]
-    positions: int
     pe: Count
     simd: Count
     arithmetic: Count
     weight_storage: Count
     line_storage: Count
+    positions: int = 1
     activation: Activation = Activation.MULTIPLIER
 
     implements = Conv2d

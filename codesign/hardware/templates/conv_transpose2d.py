@@ -24,7 +24,7 @@ from codesign.space import Choice, Space, divisors
 class StreamingConvTranspose2d(HardwareTemplate):
     """A convolution computes all outputs that lie between two pixels; they are laid side by side.
 
-    `pe` outputs and `simd` inputs of one group per cycle; without groups, of `positions`.
+    `pe` outputs of one group from `simd` of its inputs of `positions` per cycle.
 
     Source: Shi et al., Is the deconvolution layer the same as a convolutional layer?, arXiv
     1609.07009, 2016.
@@ -32,13 +32,13 @@ class StreamingConvTranspose2d(HardwareTemplate):
 
     node: Node
     inputs: tuple[Tensor, ...]
-    positions: int
     pe: Count
     simd: Count
     arithmetic: Count
     weight_storage: Count
     line_storage: Count
     band_storage: Count
+    positions: int = 1
     activation: Activation = Activation.MULTIPLIER
 
     implements = ConvTranspose2d
@@ -52,7 +52,7 @@ class StreamingConvTranspose2d(HardwareTemplate):
         reorders = _interleave(node, inputs, 1, Storage.BRAM).reorders
         return Space(
             (
-                Choice("positions", divisors(window.positions) if op.groups == 1 else (1,)),
+                Choice("positions", divisors(window.positions)),
                 Choice("activation", activations(node)),
                 Choice("pe", divisors(op.outputs // op.groups)),
                 Choice("simd", divisors(op.inputs // op.groups)),
@@ -107,6 +107,7 @@ class StreamingConvTranspose2d(HardwareTemplate):
                 simd=self.simd,
                 arithmetic=self.arithmetic,
                 storage=self.weight_storage,
+                together=self.positions,
             )
         return Matrix(
             pixels=pixels,

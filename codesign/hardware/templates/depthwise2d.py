@@ -26,11 +26,11 @@ class StreamingDepthwise2d(HardwareTemplate):
 
     node: Node
     inputs: tuple[Tensor, ...]
-    positions: int
     pe: Count
     arithmetic: Count
     weight_storage: Count
     line_storage: Count
+    positions: int = 1
     activation: Activation = Activation.MULTIPLIER
 
     implements = Conv2d

@@ -22,7 +22,7 @@ from codesign.space import Choice, Space, divisors
 
 @dataclass(frozen=True, slots=True)
 class StreamingGrouped2d(HardwareTemplate):
-    """A sliding window feeds one small matrix per group: `pe` outputs from `simd` inputs each.
+    """A window feeds one small matrix per group: `pe` outputs, `simd` inputs of `positions`.
 
     `pe` divides the outputs of a group, or takes several whole groups; those read all of their
     inputs at once, so that words hold neighbouring channels.
@@ -35,10 +35,11 @@ class StreamingGrouped2d(HardwareTemplate):
     arithmetic: Count
     weight_storage: Count
     line_storage: Count
+    positions: int = 1
     activation: Activation = Activation.MULTIPLIER
 
     implements = Conv2d
-    structural = ("activation",)
+    structural = ("positions", "activation")
     illegal = f"{HardwareTemplate.illegal}, or several groups at once without all of their inputs"
 
     @classmethod
@@ -48,13 +49,17 @@ class StreamingGrouped2d(HardwareTemplate):
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
-        """Fold a group's outputs over `pe` and its inputs over `simd`; or take several groups."""
+        """Fold a group's outputs over `pe`, inputs over `simd` and the kernel over `positions`.
+
+        Or take several groups at once.
+        """
         op = _op(node)
         own = op.outputs // op.groups
         lines = (Storage.LUTRAM,) if op.window.is_point else tuple(Storage)
         several = (own * groups for groups in divisors(op.groups)[1:])
         return Space(
             (
+                Choice("positions", divisors(op.window.positions)),
                 Choice("activation", activations(node)),
                 Choice("pe", (*divisors(own), *several)),
                 Choice("simd", divisors(op.inputs // op.groups)),
@@ -80,10 +85,12 @@ class StreamingGrouped2d(HardwareTemplate):
             simd=self.simd,
             arithmetic=self.arithmetic,
             storage=self.weight_storage,
+            together=self.positions,
         )
         if op.window.is_point:
             return (grouped,)
-        return (patches(source, op.window, 0, self.input_lanes, 1, self.line_storage), grouped)
+        lanes, together = self.input_lanes, self.positions
+        return (patches(source, op.window, 0, lanes, together, self.line_storage), grouped)
 
     @property
     def input_lanes(self) -> Count:

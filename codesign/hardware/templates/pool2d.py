@@ -25,9 +25,9 @@ class StreamingPool2d(HardwareTemplate):
 
     node: Node
     inputs: tuple[Tensor, ...]
-    positions: int
     pe: Count
     line_storage: Count
+    positions: int = 1
 
     implements = Pool2d
     structural = ("positions",)
