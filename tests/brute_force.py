@@ -97,7 +97,7 @@ def engines_of(node: Node, graph: Graph, board: Board) -> list[HardwareTemplate]
     return [
         engine
         for engine in engines
-        if bool(engine.legal() & engine.suits(board))
+        if bool(engine.legal() & engine.suits(board) & engine.is_worthwhile())
         and (has_uram or getattr(engine, "line_storage", Storage.LUTRAM) != Storage.URAM)
     ]
 

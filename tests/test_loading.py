@@ -11,8 +11,10 @@ from pathlib import Path
 import hls
 import numpy as np
 import pytest
+from brute_force import Brute
 from cases import signed, unsigned
 from contract import whole_design
+from test_fit import check_interval, check_resources
 
 from codesign.cost import latency
 from codesign.cost.estimate import design_usage, estimate
@@ -25,7 +27,7 @@ from codesign.fit.dataflow import fit
 from codesign.fit.options import options
 from codesign.flow.design_file import from_tree, to_tree
 from codesign.hardware.board import Board
-from codesign.hardware.loading import load
+from codesign.hardware.loading import URAM_WORDS, load
 from codesign.hardware.processes.receive import Receive
 from codesign.hardware.structure import LOAD_ENTRY, Buffer, Role, Storage
 from codesign.network.graph import INPUT, Graph, Node
@@ -176,21 +178,29 @@ def test_a_process_that_loads_is_no_pipeline_of_one_function() -> None:
         assert ("style=flp" in text) == head
 
 
-def test_a_board_without_uram_offers_none() -> None:
-    node = Node("dense", Dense(64, 64, 8), (INPUT,), signed(64, bits=24), 0)
-    network = Graph("one", unsigned(64), (node,))
-    stored = {}
+def dense(inputs: int, outputs: int) -> Graph:
+    node = Node("dense", Dense(inputs, outputs, 8), (INPUT,), signed(outputs, bits=28), 0)
+    return Graph("one", unsigned(inputs), (node,))
+
+
+def test_uram_is_offered_where_there_is_any_and_for_many_words() -> None:
+    network = dense(64, 64)
     for name in ("pynq_z2", "zcu104"):
-        found = options(network, node, Board.load(name))
-        stored[name] = {found.space.at(int(n))["weight_storage"] for n in found.numbers}
-    assert Storage.URAM not in stored["pynq_z2"]
-    assert Storage.URAM in stored["zcu104"]
+        found = options(network, network["dense"], Board.load(name))
+        engines = [found.engine(number) for number in range(len(found.numbers))]
+        words = [
+            buffer.words
+            for engine in engines
+            for buffer in engine.processes()[0].structure().buffers
+            if buffer.loaded
+        ]
+        assert bool(words) == (name == "zcu104")
+        assert min(words, default=URAM_WORDS) >= URAM_WORDS
 
 
 def test_fit_takes_uram_where_block_ram_is_scarce() -> None:
     """With next to no block RAM, and LUTs for no more than the logic."""
-    node = Node("dense", Dense(256, 256, 8), (INPUT,), signed(256, bits=28), 0)
-    network = Graph("one", unsigned(256), (node,))
+    network = dense(256, 256)
     board = Board.load("zcu104")
     answer = fit(network, board, 200e6, budget={"bram18": 10, "lut": 8_000})
     assert answer.feasible
@@ -201,9 +211,22 @@ def test_fit_takes_uram_where_block_ram_is_scarce() -> None:
     assert not none.feasible
 
 
+def test_fit_equals_brute_force_where_weights_lie_in_uram() -> None:
+    """Budgets of little block RAM and few LUTs, so that URAM is in the best designs."""
+    brute = Brute(dense(128, 64), Board.load("zcu104"))
+    taken = set()
+    for budget in ({"bram18": 8, "lut": 3_400}, {"bram18": 8, "lut": 5_000}):
+        check_interval(brute, brute.graph, budget)
+        check_resources(brute, brute.graph, budget, brute.intervals[-1])
+        engine = fit(brute.graph, brute.board, 200e6, budget=budget).design.engines["dense"]
+        taken.add(engine.weight_storage)  # type: ignore[attr-defined]
+    assert Storage.URAM in taken
+
+
 def test_a_design_file_says_uram_and_is_refused_where_there_is_none() -> None:
-    network = graph()
-    design = mixed(network)
+    network = dense(64, 64)
+    knobs = {"weight_storage": Storage.URAM, "pe": 2, "simd": 2}
+    design = whole_design(network, {"dense": knobs})
     data = to_tree(design, "zcu104")
     assert data["engines"]["dense"]["weight_storage"] == "uram"
     assert from_tree(data, network, "design.yaml").engines == design.engines

@@ -201,7 +201,7 @@ def _priced(
         input_lanes=row(engine.input_lanes, shape),
         output_lanes=row(engine.output_lanes, shape),
         silence=row(latency.longest_silence(structures[0].phases), shape),
-        legal=row(engine.legal() & engine.suits(board), shape),
+        legal=row(engine.legal() & engine.suits(board) & engine.is_worthwhile(), shape),
         flows=tuple(_spread(flow(structure), shape) for structure in structures),
     )
 

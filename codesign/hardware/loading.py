@@ -25,6 +25,10 @@ URAM_LATENCY = 3
 """Cycles from address to word: blocks in a column are chained, and need registers on the way.
 
 Source: AMD UG573, "UltraRAM", pipelining of cascades; printed as `latency=` of BIND_STORAGE."""
+URAM_WORDS = 1024
+"""Fewest words for which `fit` thinks of weights in URAM.
+
+Fewer fit four halves of block RAM for each block of 4,096 x 72 bits, and need no loading there."""
 CONSTANT_LATENCY = 1
 """The same of tables in BRAM and LUTRAM, which `stages` of a loop count already."""
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.hardware.board import Board
+from codesign.hardware.loading import URAM_WORDS
 from codesign.hardware.packing import WIDE_PORT
 from codesign.hardware.process import Process
 from codesign.hardware.structure import (
@@ -136,12 +137,20 @@ class HardwareTemplate(ABC):
         is_narrow, lacks_uram = board.dsp_width[0] < WIDE_PORT, board.resources.uram == 0
         for process in self.processes() if is_narrow or lacks_uram else ():
             structure = process.structure()
-            if is_narrow:
-                for group in structure.multipliers:
-                    good = good & np.not_equal(group.arithmetic, Arithmetic.PACKED_WIDE)
-            if lacks_uram:
-                for buffer in structure.buffers:
-                    good = good & np.equal(buffer.loaded, 0)
+            for group in structure.multipliers if is_narrow else ():
+                good = good & np.not_equal(group.arithmetic, Arithmetic.PACKED_WIDE)
+            for buffer in structure.buffers if lacks_uram else ():
+                good = good & np.equal(buffer.loaded, 0)
+        return good
+
+    def is_worthwhile(self) -> NDArray[np.bool_]:
+        """Return, per point, whether `fit` shall think of it: weights in URAM have `URAM_WORDS`."""
+        good: NDArray[np.bool_] = np.array(True)
+        for process in self.processes():
+            for buffer in process.structure().buffers:
+                if np.any(buffer.loaded):
+                    many = np.greater_equal(buffer.words, URAM_WORDS)
+                    good = good & (np.equal(buffer.loaded, 0) | many)
         return good
 
 
