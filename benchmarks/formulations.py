@@ -122,7 +122,8 @@ def compare(task: Task, networks: int, seeds: int) -> None:
         f"{limit['latency_s']:.3g} s"
     )
     print(
-        f"  {'hardware':12}{'median':>9}{'worst':>9}{'front':>7}{'networks':>10}{'trials':>8}{'best %':>8}"
+        f"  {'hardware':12}{'median':>9}{'worst':>9}{'front':>7}"
+        f"{'networks':>10}{'trials':>8}{'best %':>8}"
     )
     for name, runs in found.items():
         shares = [volume(trials, limit) / whole for trials in runs]
