@@ -99,6 +99,14 @@ def large_fits() -> Iterator[Timed]:
         yield Timed(large, bits, seconds, answer)
 
 
+def rows() -> Iterator[tuple[str, str, str, bool]]:
+    """Yield for every large network: what, its bar, what was measured, and whether it is met."""
+    for own in large_fits():
+        what = f"fit of {own.large.name}, {own.large.board}, {own.bits} bits"
+        found = f"{own.seconds:.2f} s, gap {own.answer.gap:.1%}"
+        yield what, f"< {own.large.bar:g} s", found, own.met
+
+
 def _proof(answer: Fit) -> str:
     return f"{answer.gap:.1%}; {answer.advice()}"
 

@@ -80,36 +80,82 @@ PEERS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One of our designs beside a peer's prediction."""
+
+    peer: Peer
+    bits: int
+    """Of our weights."""
+    seconds: float
+    """That `fit` took, CPU time of one core."""
+    answer: Fit
+    found: Estimate | None
+    """The settled design; None where nothing fits."""
+
+    @property
+    def ratio(self) -> float:
+        """Our frames per second over the peer's."""
+        return self.found.fps / self.peer.fps if self.found else 0.0
+
+    @property
+    def limit(self) -> float:
+        """What `fit` may take [s]."""
+        return CPU_SHARE * self.peer.cpu_s
+
+    @property
+    def met(self) -> bool:
+        """Whether it is as fast as asked, at the peer's width, and found as soon."""
+        fast = self.ratio >= self.peer.times and self.seconds <= self.limit
+        return fast and self.bits == BITS
+
+
 def main() -> bool:
     """Print a row per network and width; return whether every bar holds at the peer's width."""
     print(f"fpgaConvNet's predictions and ours, zcu104, {CLOCK_HZ / 1e6:g} MHz; fit on one core")
     columns = f"{'peer fps':>10}{'fps':>10}{'ratio':>8}{'bar':>7}{'fit s':>8}{'bar':>7}"
     print(f"  {'network':10}{'weights x maps':16}{'ceiling':>8}{columns}  binding")
-    held = [row(peer) for peer in PEERS]
+    held = [shown(peer) for peer in PEERS]
     return all(held)
 
 
-def row(peer: Peer) -> bool:
+def rows() -> Iterator[tuple[str, str, str, bool]]:
+    """Yield for every peer: what, its bar, what was measured, and whether it is met."""
+    for own in (compared(peer, BITS) for peer in PEERS):
+        what = f"{own.peer.network} beside fpgaConvNet, {BITS} bits"
+        bar = f"{own.peer.times:g} x in {own.limit:g} s"
+        found = f"{own.ratio:.2f} x in {own.seconds:.2f} s" if own.found else "does not fit"
+        yield what, bar, found, own.met
+
+
+def shown(peer: Peer) -> bool:
     """Print what can be compared with one prediction; return whether it meets its bars."""
+    own = compared(peer, BITS)
+    if own.found is None:
+        nothing = f"{'-':>10}{'-':>8}{peer.times:7.2f}{'-':>8}{'-':>7}"
+        print(f"{label(peer, BITS)}{nothing}  {own.answer.advice()}")
+        beside(compared(peer, FALLBACK_BITS))
+    else:
+        beside(own)
+    return own.met
+
+
+def compared(peer: Peer, bits: int) -> Compared:
+    """Return our best design for a peer's network with weights of these bits."""
     share = dict.fromkeys(RESOURCES, peer.ceiling)
     board = replace(Board.load("zcu104"), ceilings=Ceilings(**share))
-    seconds, answer = timed(graph(peer, BITS), board)
-    if answer.feasible:
-        return beside(peer, BITS, seconds, answer)
-    print(
-        f"{label(peer, BITS)}{'-':>10}{'-':>8}{peer.times:7.2f}{'-':>8}{'-':>7}  {answer.advice()}"
-    )
-    beside(peer, FALLBACK_BITS, *timed(graph(peer, FALLBACK_BITS), board))
-    return False
+    seconds, answer = timed(graph(peer, bits), board)
+    found = estimate(*settle(answer.design)) if answer.feasible else None
+    return Compared(peer, bits, seconds, answer, found)
 
 
-def beside(peer: Peer, bits: int, seconds: float, answer: Fit) -> bool:
-    """Print our design beside the peer's; return whether it is as fast, and found as soon."""
-    found = estimate(*settle(answer.design))
-    ratio, limit = found.fps / peer.fps, CPU_SHARE * peer.cpu_s
-    speed = f"{found.fps:10,.0f}{ratio:8.2f}{peer.times:7.2f}{seconds:8.2f}{limit:7.2f}"
-    print(f"{label(peer, bits)}{speed}  {', '.join(binding(found))}", flush=True)
-    return ratio >= peer.times and seconds <= limit
+def beside(own: Compared) -> None:
+    """Print our design beside the peer's, if one fits."""
+    if own.found is None:
+        return
+    speed = f"{own.found.fps:10,.0f}{own.ratio:8.2f}{own.peer.times:7.2f}"
+    times = f"{own.seconds:8.2f}{own.limit:7.2f}"
+    print(f"{label(own.peer, own.bits)}{speed}{times}  {', '.join(binding(own.found))}", flush=True)
 
 
 def label(peer: Peer, bits: int) -> str:

@@ -13,7 +13,7 @@ from codesign.cost.energy import dynamic_energy_j
 from codesign.design import Design
 from codesign.fit.dataflow import Fit, fit
 from codesign.fit.goal import GOALS, Goal, Measure
-from codesign.fit.mix import SAME
+from codesign.fit.optimum import SAME
 from codesign.fit.problem import Problem
 from codesign.fit.solver import Solver
 

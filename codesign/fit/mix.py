@@ -19,7 +19,7 @@ import numpy as np
 
 from codesign.fit.dual import Dual
 from codesign.fit.goal import Goal, Measure
-from codesign.fit.optimum import PRICES, SPAN, Effort, Optimum, minimise
+from codesign.fit.optimum import PRICES, SAME, SPAN, Effort, Optimum, minimise
 from codesign.fit.problem import Items
 from codesign.fit.solver import Merit, Solver
 
@@ -27,8 +27,6 @@ SPANS = 64
 """How many spans are tried before the gap that is left is accepted."""
 NARROW = 0.25
 """Prices alone judge a span whose cycles count for more than this share of what is open in it."""
-SAME = 1e-5
-"""Relative difference that is none: programmes are solved to about a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,10 @@ SPAN = Effort((800,), 1000, proofs_only=True)
 ANY = Effort((300, 1200, EVERYTHING), 2000)
 EXCHANGED = 800
 """Options of the core among which designs are made better."""
-STARTS = 24
+STARTS = 32
 """Designs that are."""
+SAME = 1e-5
+"""Relative difference that is none where merits count: programmes are solved to about a tenth."""
 ROUNDS = 3
 """How often exchanges may reveal merits that raise the bound again."""
 
@@ -98,7 +100,7 @@ def minimise(
         core, beyond = _core(dual, least, size, limit)
         if effort.proofs_only and beyond < np.inf:
             break
-        inside = _programme(dual, core, effort.nodes, any_will_do)
+        inside = _programme(dual, core, least[core], effort.nodes, any_will_do)
         programmes += inside.programmes
         bound = max(bound, min(inside.bound, beyond))
         if beyond == np.inf:
@@ -133,8 +135,17 @@ def _core(
     return np.flatnonzero(inside), np.inf if beyond > interesting else beyond
 
 
-def _programme(dual: Dual, core: NDArray[np.intp], nodes: int, any_will_do: bool) -> Optimum:
-    """Solve the programme over some items; merits that its answers reveal are added."""
+def _programme(
+    dual: Dual,
+    core: NDArray[np.intp],
+    least: NDArray[np.float64],
+    nodes: int,
+    any_will_do: bool,
+) -> Optimum:
+    """Solve the programme over some items of known least costs.
+
+    Merits that its answers reveal are added; what they leave out is left out of the next one.
+    """
     programmes = 0
     while True:
         programmes += 1
@@ -143,6 +154,8 @@ def _programme(dual: Dual, core: NDArray[np.intp], nodes: int, any_will_do: bool
         if answer.items is None:
             return Optimum(None, np.inf, answer.bound, programmes)
         dual.offer(answer.items)
+        left = least <= dual.value * (1 + SAME)
+        core, least = core[left], least[left]
         own = dual.greatest_of(answer.items)
-        if own is None or own < merits:
+        if own is None or own < merits or answer.bound >= dual.value * (1 - SAME):
             return Optimum(answer.items, dual.value, answer.bound, programmes)
