@@ -270,6 +270,17 @@ def estimate(model: str, changes: tuple[str, ...], as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("changes", nargs=-1, metavar="family=NAME [KEY=VALUE]...")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write, or to go on with.")
+@_reported
+def table(changes: tuple[str, ...], out: Path | None) -> None:
+    """Price a whole space of networks on its best hardware: family=nasbench201 board=zcu104."""
+    from codesign.flow.tabulate import tabulate
+
+    click.echo(tabulate(changes, out, _Screen(quiet=False, trials=0).say))
+
+
+@main.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
 @click.option(
     "--to", type=click.Path(path_type=Path), help="Folder to write  [default: RUN/best/hls]"

@@ -233,8 +233,8 @@ class _Ports:
             moved = np.maximum(SHIFT_REGISTER_DEPTH, SHIFT_REGISTER_BITS // width) + 1
             reached = (moved > depth) & (moved <= self.depth(deepest))
             own = np.where(reached[:, None], np.minimum(own, _fifo_costs(moved, width)), own)
-        for column, taken in zip(costs.T, own.T, strict=True):
-            column += np.bincount(self.items, taken, len(costs))
+        for number, taken in enumerate(own.T):
+            costs[:, number] += np.bincount(self.items, taken, len(costs))
 
 
 def _fifo_costs(depth: NDArray[np.int64], width: NDArray[np.int64]) -> NDArray[np.float64]:

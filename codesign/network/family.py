@@ -9,6 +9,8 @@ import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
+
 from codesign.network.graph import Graph
 from codesign.network.network import FloatNetwork, Network
 from codesign.network.tensor import Tensor
@@ -33,6 +35,15 @@ class Family(ABC):
     @abstractmethod
     def decode(self, point: Point) -> Graph:
         """Return the network of a point; widths of sums are left to the graph."""
+
+    def label(self, point: Point) -> tuple[int, str]:
+        """Return the index and the name of a point: one-to-one, and known outside if possible.
+
+        By default the index counts the points of the space, its last choice fastest.
+        """
+        space = self.space()
+        index = int(np.ravel_multi_index(space.encode(point), space.shape))
+        return index, " ".join(f"{choice.name}={point[choice.name]}" for choice in space.choices)
 
     def start(self, point: Point) -> Network | FloatNetwork | None:
         """Return what is already learned: nothing to train, weights to start from, or None."""

@@ -117,6 +117,13 @@ class Nasbench201(Family):
         form = normal(self.cell(point)).text
         return f"{form} w{point['weight_bits']} a{point['activation_bits']}"
 
+    def label(self, point: Point) -> tuple[int, str]:
+        """Return the published index and string; where widths are searched, those of the space."""
+        if len(self.weight_bits) * len(self.activation_bits) > 1:
+            return Family.label(self, point)
+        cell = self.cell(point)
+        return cell.index, cell.text
+
     def published(self, cell: Cell) -> Cost:
         """Return what the benchmark says that a network costs."""
         shape = map_shape(self.input.shape)
