@@ -11,6 +11,7 @@ import sys
 
 from benchmarks import (
     accuracy,
+    csim,
     exact,
     executor,
     fit,
@@ -109,6 +110,8 @@ def emitted() -> list[Row]:
     same = sum(one.same for one in timed_designs)
     print()
     designs, wrong = exact.main(SAMPLE)
+    print()
+    simulated = csim.main()
     return [
         (
             "CNV on PYNQ-Z2, one image",
@@ -123,6 +126,12 @@ def emitted() -> list[Row]:
             near >= 0.95 * len(timed_designs) and far == len(timed_designs),
         ),
         ("random designs in C++, bit-exact", "all", f"{designs - wrong} of {designs}", not wrong),
+        (
+            "C simulation of CNV, one image",
+            f"< {csim.BAR:g} s",
+            f"{simulated.run.clock:.2f} s",
+            simulated.met,
+        ),
     ]
 
 
