@@ -19,11 +19,11 @@ class Tabular:
     """Looks points up; what a study calls instead of training and pricing.
 
     Attributes:
-        name: gives the name of a point's row; the tables share their names.
+        key: gives the index or name of a point's row; the tables share them.
         sources: for each quantity, a table and one of its columns.
     """
 
-    name: Callable[[Point], str]
+    key: Callable[[Point], int | str]
     sources: Mapping[str, tuple[Table, str]]
 
     def __post_init__(self) -> None:
@@ -38,12 +38,12 @@ class Tabular:
         Raises:
             InputError: a table has no such row, or nothing in it.
         """
-        name = self.name(point)
-        return Outcome({own: self._figure(own, name) for own in self.sources})
+        key = self.key(point)
+        return Outcome({quantity: self._figure(quantity, key) for quantity in self.sources})
 
-    def _figure(self, quantity: str, name: str) -> float:
+    def _figure(self, quantity: str, key: int | str) -> float:
         table, column = self.sources[quantity]
-        row = table[name]
+        row = table[key]
         if column not in row:
-            raise InputError(table.place, f"'{name}' has no figure in column '{column}'")
+            raise InputError(table.place, f"row '{key}' has no figure in column '{column}'")
         return row[column]
