@@ -313,10 +313,14 @@ def test_what_does_not_compile_is_a_failed_tool(copy: Path) -> None:
 def test_a_legal_edit_of_the_design_is_emitted_and_proven(copy: Path, tmp_path: Path) -> None:
     before = outcome(copy)
     design = copy / "best/design.yaml"
-    pe = re.search(r"conv0:\n    positions: \d+\n    pe: (\d)", design.read_text())
-    assert pe
-    other = "1" if pe[1] != "1" else "2"
-    design.write_text(design.read_text().replace(pe[0], pe[0][:-1] + other, 1))
+    engine = re.search(r"  conv0:\n(?:    .*\n)+", design.read_text())
+    assert engine
+    other = 2 if "    pe: 1\n" in engine[0] else 1
+    edited = re.sub(r"    pe: \d+", f"    pe: {other}", engine[0])
+    edited = re.sub(
+        r"    arithmetic: \w+", "    arithmetic: lut", edited
+    )  # constants are not folded
+    design.write_text(design.read_text().replace(engine[0], edited, 1))
     unproven = invoke("report", copy)
     assert unproven.exit_code == 0
     assert "bit for bit" not in unproven.stdout
@@ -343,13 +347,13 @@ def test_a_legal_edit_of_the_design_is_emitted_and_proven(copy: Path, tmp_path: 
     ("old", "new", "words"),
     [
         (
-            r"(conv0:\n    positions: \d+\n    pe: )\d",
+            r"(  conv0:\n(?:    \w+: \w+\n)*?    pe: )\d",
             r"\g<1>3",
             ["conv0.pe: cannot be 3", "legal values: 1, 2, 4"],
         ),
         (
-            r"conv0:\n    positions",
-            "conv7:\n    positions",
+            r"  conv0:\n",
+            "  conv7:\n",
             ["engines.conv7", "is no layer", "did you mean conv0"],
         ),
         (r"clock_mhz: \S+", "clock_mhz: 1", ["no clock of 1 MHz"]),

@@ -218,7 +218,7 @@ def test_running_sums_of_groups_are_read_again_as_late_as_stated() -> None:
     """A distance that is too long would let a sum be read before it is written."""
     checked = set()
     for process in processes():
-        if isinstance(process, Grouped) and process.positions > 1:
+        if isinstance(process, Grouped) and process.positions > process.together:
             structure = process.structure()
             bounds = [int(bound) for bound in structure.loop.over.values()]
             _, places, groups, folds, steps = bounds
