@@ -194,6 +194,21 @@ def averaged(maps, kernel, stride, before, after):
     return summed(maps) / summed(np.ones_like(maps))
 
 
+def one_cell(of, maps, layer, names):
+    """Compute one cell edge by edge; `layer` takes maps and the next of the `names`."""
+    values = [maps]
+    for target in (1, 2, 3):
+        total = np.zeros_like(maps)
+        for source in range(target):
+            name, own = of.edge(source, target), values[source]
+            if name in (CONV1, CONV3):
+                total = total + layer(relu(own), next(names))
+            elif name != NONE:
+                total = total + (averaged(own, 3, 1, 1, (1, 1)) if name == POOL else own)
+        values.append(total)
+    return values[3]
+
+
 def reference(of, family, network, pictures):
     """Compute the published network edge by edge from the graph's weights, in their order."""
     names = iter([node.name for node in network.graph if node.name.startswith("conv")])
@@ -203,22 +218,6 @@ def reference(of, family, network, pictures):
         sums = node.op.real([maps], own.weights)
         return sums + own.bias.reshape(-1, *(1,) * (sums.ndim - 2))
 
-    def carried(maps, name):
-        return averaged(maps, 3, 1, 1, (1, 1)) if name == POOL else maps
-
-    def one_cell(maps):
-        values = [maps]
-        for target in (1, 2, 3):
-            total = np.zeros_like(maps)
-            for source in range(target):
-                name = of.edge(source, target)
-                if name in (CONV1, CONV3):
-                    total = total + layer(relu(values[source]), next(names))
-                elif name != NONE:
-                    total = total + carried(values[source], name)
-            values.append(total)
-        return values[3]
-
     maps = layer(pictures, next(names))
     for stage in range(3):
         if stage:
@@ -227,7 +226,7 @@ def reference(of, family, network, pictures):
             halved = averaged(maps, 2, 2, 0, (rows % 2, columns % 2))
             maps = layer(halved, next(names)) + inner
         for _ in range(family.cells):
-            maps = one_cell(maps)
+            maps = one_cell(of, maps, layer, names)
     means = relu(layer(maps, "norm0")).mean(axis=(2, 3))
     return layer(means, "dense")
 
