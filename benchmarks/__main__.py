@@ -21,6 +21,7 @@ from benchmarks import (
     onnx_import,
     onnx_nodes,
     onnx_round_trips,
+    peers,
     pipeline,
     precision,
     pricing,
@@ -46,7 +47,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only the numbers to reach")
     quick = parser.parse_args().quick
     found = run.main()
-    rows = [*default_run(found), *engines(), *emitted(), *integers(), *imports(quick), *promises()]
+    rows = [
+        *default_run(found),
+        *engines(),
+        *fits(),
+        *emitted(),
+        *integers(),
+        *imports(quick),
+        *promises(),
+    ]
     if not quick:
         sys.argv[1:] = []
         for benchmark in (pricing, fit, accuracy, precision, search):
@@ -97,6 +106,11 @@ def engines() -> list[Row]:
     return [
         ("engines priced a second, all resources", f">= {pricing.BAR:,.0f}", f"{rate:,.0f}", met)
     ]
+
+
+def fits() -> list[Row]:
+    """Return how long `fit` takes for large networks, and how its designs stand beside others."""
+    return [*fit.rows(), *peers.rows()]
 
 
 def emitted() -> list[Row]:

@@ -19,6 +19,8 @@ _UNROLLED = re.compile(
     re.MULTILINE,
 )
 _PRAGMA = re.compile(r"^#pragma HLS (?!unroll factor=).*\n", re.MULTILINE)
+_LOADED = "static bool loaded"
+"""Stands in a process that takes its weights once: a later image cannot be fed to it alone."""
 _CALL = re.compile(r"^    (\w+)\((.*)\);$", re.MULTILINE)
 
 
@@ -48,7 +50,10 @@ class Source:
 
 
 def sources(project: Path) -> tuple[list[Source], list[str]]:
-    """Return the processes of a project, and the names of those that speak AXI4-Stream."""
+    """Return the processes of a project, and the names of those that cannot be taken alone.
+
+    These are the ones that speak AXI4-Stream, or that load their weights.
+    """
     found, others = [], []
     accelerator = (project / "src" / "accelerator.cpp").read_text()
     for name, arguments in _CALL.findall(accelerator):
@@ -56,7 +61,7 @@ def sources(project: Path) -> tuple[list[Source], list[str]]:
         declared = _FUNCTION.search(text)
         types = _PORT.findall(declared.group(2)) if declared else []
         fifos = arguments.split(", ")
-        if len(types) < len(fifos):
+        if len(types) < len(fifos) or _LOADED in text:
             others.append(name)
             continue
         ports = tuple(

@@ -54,7 +54,7 @@ class Bambu(Tool):
         return found[1].strip() if found else "unknown"
 
     def measure(self, project: Path) -> Measurement:
-        """Compare every process; those that speak AXI4-Stream are left out.
+        """Compare every process; those that cannot be taken alone are left out.
 
         A word that differs is a verdict, not an error.
         """
