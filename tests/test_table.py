@@ -67,7 +67,8 @@ def graphs():
 def test_a_price_is_that_of_the_best_design(number):
     graph = graphs()[number]
     own, best = price(graph, BOARD, 100e6), fit(graph, BOARD, 100e6)
-    assert (own.interval, own.fits, own.gap) == (best.interval, best.feasible, best.gap)
+    assert own.fits == best.feasible
+    assert own.interval * (1 - own.gap) <= best.interval <= own.interval
     assert all(own.usage[name] <= BOARD.budget[name] for name in RESOURCES) == own.fits
     problem = Problem(graph, BOARD, BOARD.budget)
     worth = replace(Solver(problem).worth, hard=False)

@@ -257,22 +257,24 @@ class Dual:
     def _exchanged(self, items: Items) -> Items:
         """Exchange options for others of the same widths, the best one each time."""
         place = self.problem.place
-        spans = zip(
-            *(np.searchsorted(place, place[items], side=s) for s in ("left", "right")), strict=True
-        )
-        others = np.concatenate([np.arange(start, stop) for start, stop in spans])
+        starts, stops = (np.searchsorted(place, place[items], side=s) for s in ("left", "right"))
+        counts = stops - starts
+        others = np.arange(counts.sum()) + np.repeat(stops - np.cumsum(counts), counts)
         others = others[self.open[others]]
         table = self.problem.table[others]
-        columns = self.columns
-        items, total = items.copy(), columns[items].sum(axis=0)
+        columns = self.columns[others]
+        items, total = items.copy(), self.sums(items)
         value = self._value(total, self.worth)
+        gains = columns - self.columns[items[table]]
         while True:
-            totals = total + columns[others] - columns[items[table]]
+            totals = total + gains
             values = self._value(totals, self.worth)
             number = int(values.argmin())
             if not values[number] < value - (CLOSE * abs(value) if value < np.inf else 0.0):
                 return items
+            own = slice(*np.searchsorted(table, table[number] + np.arange(2)))
             items[table[number]], total, value = others[number], totals[number], values[number]
+            gains[own] = columns[own] - columns[number]
 
     def _value(self, sums: Values, worth: Worth) -> Values:
         resources = self.costs.shape[1]

@@ -55,8 +55,12 @@ class Elimination:
         """
         self.shapes = [tuple(domains[v] for v in scope) for scope in scopes]
         self.offsets = np.concatenate([[0], np.cumsum([prod(s) for s in self.shapes])]).astype(int)
-        self.scopes = list(scopes)
         self.buckets = _buckets(domains, scopes)
+        self._places = [
+            (int(offset), tuple(zip(scope, _strides(shape), strict=True)))
+            for offset, scope, shape in zip(self.offsets, scopes, self.shapes, strict=False)
+        ]
+        """Where each table begins, and how far apart the values of its variables stand."""
 
     def cheapest(self, entries: Values) -> tuple[float, NDArray[np.intp] | None]:
         """Return the least sum, and the entry (a place in the vector) of every table in it.
@@ -72,10 +76,10 @@ class Elimination:
             row = joint[tuple(chosen[v] for v in bucket.axes[:-1])]
             chosen[bucket.variable] = int(row.argmin())
         places = [
-            int(offset) + int(np.ravel_multi_index([chosen[v] for v in scope], shape))
-            for offset, scope, shape in zip(self.offsets, self.scopes, self.shapes, strict=False)
+            offset + sum(chosen[v] * stride for v, stride in steps)
+            for offset, steps in self._places
         ]
-        return total, np.array(places)
+        return total, np.array(places, np.intp)
 
     def least(self, entries: Values) -> Values:
         """Return for every entry the least sum of all that contain it."""
@@ -116,11 +120,14 @@ class Elimination:
         ]
         joints: list[Values] = []
         for bucket in self.buckets:
-            joint = np.zeros(bucket.shape)
+            joint: Values | None = None
             for table, order, spread in bucket.members:
-                joint += tables[table].transpose(order).reshape(spread)
+                part = tables[table]
+                part = (part.transpose(order) if len(order) > 1 else part).reshape(spread)
+                joint = part if joint is None else joint + part
+            assert joint is not None
             joints.append(joint)
-            tables.append(joint.min(axis=-1))
+            tables.append(np.minimum.reduce(joint, axis=-1))
         return tables, joints
 
     def _roots(self, joints: Sequence[Values]) -> Values:
@@ -136,6 +143,11 @@ class Elimination:
         return float(self._roots(joints).sum())
 
 
+def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return how far apart neighbours along each axis stand, in C order."""
+    return tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
+
+
 def _buckets(domains: Sequence[int], scopes: Sequence[Scope]) -> list[_Bucket]:
     """Eliminate the variable whose table is smallest, again and again."""
     scopes = list(scopes)
@@ -144,7 +156,7 @@ def _buckets(domains: Sequence[int], scopes: Sequence[Scope]) -> list[_Bucket]:
     for number, scope in enumerate(scopes):
         for variable in scope:
             users[variable].add(number)
-    sizes = {v: _joint_size(v, users, scopes, domains) for v in users}
+    sizes = {v: _joint_size(v, users, scopes, domains) for v in users if users[v]}
     buckets = []
     while sizes:
         variable = min(sizes, key=lambda v: (sizes[v], v))

@@ -33,18 +33,20 @@ class Effort:
     """Branches of each programme."""
     proofs_only: bool = False
     """Whether a programme is solved only where its core is all that is left."""
+    starts: int = 32
+    """Designs that are made better by exchanges before any programme."""
 
 
 EVERYTHING = 1 << 30
 THOROUGH = Effort((300, 1200, 4800), 2000)
 QUICK = Effort((300,), 100, proofs_only=True)
 PRICES = Effort((), 0)
+SKETCH = Effort((), 0, starts=8)
+GLANCE = Effort((300,), 20, starts=8)
 SPAN = Effort((800,), 1000, proofs_only=True)
 ANY = Effort((300, 1200, EVERYTHING), 2000)
 EXCHANGED = 800
-"""Options of the core among which designs are made better."""
-STARTS = 32
-"""Designs that are."""
+"""Options of the core among which designs are made better by exchanges."""
 SAME = 1e-5
 """Relative difference that is none where merits count: programmes are solved to about a tenth."""
 ROUNDS = 3
@@ -89,7 +91,7 @@ def minimise(
         dual.tighten(lambda known: enough(known.bound), first)
         if enough(dual.bound):
             break
-        _exchange(dual, _core(dual, dual.least(), EXCHANGED, limit)[0])
+        _exchange(dual, _core(dual, dual.least(), EXCHANGED, limit)[0], effort.starts)
         if len(dual.merits) < 2 or before == (dual.bound, dual.value):
             break
     bound, programmes = dual.bound, 0
@@ -108,12 +110,12 @@ def minimise(
     return Optimum(dual.best, dual.value, min(bound, dual.value, limit), programmes)
 
 
-def _exchange(dual: Dual, core: NDArray[np.intp]) -> None:
+def _exchange(dual: Dual, core: NDArray[np.intp], starts: int) -> None:
     """Make the best designs better by exchanges among some items."""
     candidates = np.zeros(len(dual.open), bool)
     candidates[core] = True
     exchange = Exchange(dual.problem, dual.columns, candidates)
-    for start in dual.promising(STARTS):
+    for start in dual.promising(starts):
         dual.offer(exchange.improved(start, dual.price))
 
 

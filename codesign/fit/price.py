@@ -1,7 +1,8 @@
 """The price of a network's best design without the design: what a table of thousands asks for.
 
 It is the answer of `codesign.fit.dataflow.fit` for the shortest interval, but for what explains
-it (shortages, engines), and with prices alone to choose among designs of that interval.
+it (shortages, engines), and with small integer programmes at the most: where they leave open
+whether a shorter interval fits, the gap says so.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codesign.fit.goal import Measure
-from codesign.fit.optimum import PRICES
+from codesign.fit.optimum import GLANCE, SKETCH
 from codesign.fit.options import check_buildable
 from codesign.fit.problem import Known, Problem
 from codesign.fit.solver import Solver, Verdict
@@ -54,12 +55,14 @@ def price(graph: Graph, board: Board, clock_hz: float, known: Known | None = Non
     """
     check_buildable(graph)
     problem = Problem(graph, board, board.budget, known)
-    solver = Solver(problem)
+    solver = Solver(problem, effort=GLANCE)
+    if solver.verdict(solver.intervals[-1]) is Verdict.UNKNOWN:
+        solver = Solver(problem)
     fits = solver.verdict(solver.intervals[-1]) is Verdict.FITS
     interval = bound = solver.intervals[-1]
     if fits:
         interval, bound = solver.shortest(solver.intervals)
-    found = (solver.cheapest if fits else solver.closest)(interval, PRICES)
+    found = (solver.cheapest if fits else solver.closest)(interval, SKETCH)
     if found.items is None:
         raise ValueError(f"no design of {interval} cycles was found again")
     measure = Measure(problem, clock_hz)

@@ -92,16 +92,27 @@ class Problem:
         places = []
         offset = 0
         width_of: dict[int, NDArray[np.intp]] = {}
+        told: dict[int, tuple[NDArray[np.int64], NDArray[np.intp]]] = {}
+        same: dict[int, int] = {}  # where one width is both of a layer's, one variable is enough
         for number, layer in enumerate(self.layers):
             for side, lanes in enumerate((layer.input_lanes, layer.output_lanes)):
-                widths, width_of[2 * number + side] = np.unique(lanes, return_inverse=True)
+                if id(lanes) not in told:  # equal layers have the same arrays
+                    told[id(lanes)] = np.unique(lanes, return_inverse=True)
+                widths, width_of[2 * number + side] = told[id(lanes)]
                 domains.append(len(widths))
             rows, columns = width_of[2 * number], width_of[2 * number + 1]
+            if np.array_equal(layer.input_lanes, layer.output_lanes):
+                same[2 * number + 1] = 2 * number
+                places.append(offset + rows)
+                offset += domains[-1]
+                scopes.append((2 * number,))
+                continue
             places.append(offset + rows * domains[-1] + columns)
             offset += domains[-2] * domains[-1]
             scopes.append((2 * number, 2 * number + 1))
         for edge in self.edges:
-            scope = (2 * edge.source + 1,) if edge.source >= 0 else ()
+            source = 2 * edge.source + 1
+            scope = (same.get(source, source),) if edge.source >= 0 else ()
             scopes.append(scope + ((2 * edge.sink,) if edge.sink >= 0 else ()))
             places.append(offset + np.arange(len(edge.cycles)))
             offset += len(edge.cycles)
@@ -199,30 +210,38 @@ class _Ports:
 
     def __init__(self, graph: Graph, layers: Sequence[Options], starts: NDArray[np.int_]) -> None:
         held = held_elements(graph)
-        items, elements, bits, lanes, silence, waiting = [], [], [], [], [], []
+        items, rows, elements, bits, lanes, silence, waiting = [], [], [], [], [], [], []
+        known: dict[object, int] = {}
+        different = 0
         for own, start in zip(layers, starts, strict=False):
             count = len(own.cycles)
             for tensor, kept in zip(own.inputs, held[own.node.name], strict=True):
+                # equal layers have the same arrays, and mostly equal FIFOs
+                key = (id(own.input_lanes), id(own.silence), tensor, kept)
+                if key not in known:
+                    known[key], different = different, different + count
+                    elements.append(np.full(count, tensor.elements))
+                    bits.append(np.full(count, tensor.bits))
+                    waiting.append(np.full(count, kept))
+                    lanes.append(own.input_lanes)
+                    silence.append(own.silence)
                 items.append(start + np.arange(count))
-                elements.append(np.full(count, tensor.elements))
-                bits.append(np.full(count, tensor.bits))
-                waiting.append(np.full(count, kept))
-                lanes.append(own.input_lanes)
-                silence.append(own.silence)
-        self.items = np.concatenate(items)
+                rows.append(known[key] + np.arange(count))
+        self.items, self.rows = np.concatenate(items), np.concatenate(rows)
+        """Whose FIFO it is, and where it stands among the different ones."""
         self.elements, self.bits = np.concatenate(elements), np.concatenate(bits)
         self.lanes, self.silence = np.concatenate(lanes), np.concatenate(silence)
         self.waiting = np.concatenate(waiting)
 
     def depth(self, interval: int) -> NDArray[np.int64]:
-        """Return the depth of every FIFO [words] that an interval asks for."""
+        """Return the depth of every different FIFO [words] that an interval asks for."""
         return np.asarray(
             input_depth(self.elements, self.lanes, self.silence, interval, self.waiting)
         )
 
     def depths(self, item: int, interval: int) -> list[int]:
         """Return the depths of one option's FIFOs, by port."""
-        return [int(depth) for depth in self.depth(interval)[self.items == item]]
+        return [int(depth) for depth in self.depth(interval)[self.rows[self.items == item]]]
 
     def add(self, costs: NDArray[np.float64], interval: int, deepest: int | None) -> None:
         """Add what every FIFO takes to its option's costs."""
@@ -234,7 +253,7 @@ class _Ports:
             reached = (moved > depth) & (moved <= self.depth(deepest))
             own = np.where(reached[:, None], np.minimum(own, _fifo_costs(moved, width)), own)
         for number, taken in enumerate(own.T):
-            costs[:, number] += np.bincount(self.items, taken, len(costs))
+            costs[:, number] += np.bincount(self.items, taken[self.rows], len(costs))
 
 
 def _fifo_costs(depth: NDArray[np.int64], width: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -47,13 +47,17 @@ class Merit:
 class Solver:
     """One problem with its budget."""
 
-    def __init__(self, problem: Problem, available: Values | None = None) -> None:
+    def __init__(
+        self, problem: Problem, available: Values | None = None, effort: Effort = ANY
+    ) -> None:
         """Price the budget.
 
         Args:
             problem: the problem.
             available: what a design may use instead of the problem's own, `[resources]`.
+            effort: how much to try where prices leave open whether anything fits.
         """
+        self.effort = effort
         self.problem = problem
         available = problem.available if available is None else available
         self.budget = available - problem.taken
@@ -115,7 +119,7 @@ class Solver:
             return Verdict.FITS, False
         if excess.bound > TOLERANCE:
             return Verdict.NONE_HERE, True
-        found = minimise(self.dual(costs, kept), ANY, any_will_do=True)
+        found = minimise(self.dual(costs, kept), self.effort, any_will_do=True)
         self.programmes += found.programmes
         if found.items is not None:
             self.witnesses[interval] = found.items
@@ -155,10 +159,10 @@ class Solver:
             else:
                 low = middle + 1
         # one proof, for the longest interval that does not fit, is enough for all shorter ones
-        if high and self.verdict(among[high - 1]) is not Verdict.NONE_SHORTER:
-            return self._shortest_of_some(among)
         self.verdict(among[high])  # its witness is asked for
-        return among[high], among[high]
+        if not high or self.verdict(among[high - 1]) is Verdict.NONE_SHORTER:
+            return among[high], among[high]
+        return self._shortest_of_some(among)
 
     def _shortest_of_some(self, among: Sequence[int]) -> tuple[int, int]:
         """Do the same where an interval may fit though a longer one does not."""
@@ -226,9 +230,12 @@ class Solver:
         problem = self.problem
         starts = problem.starts[:-1]
         kept = problem.cycles <= interval
-        least = np.minimum.reduceat(np.where(kept[:, None], costs, np.inf), starts)
-        room = self.budget - least.sum(axis=0) + TOLERANCE
+        # resource by resource: an order of magnitude faster than over the short rows
+        masked = (np.where(kept, own, np.inf) for own in costs.T)
+        least = np.array([np.minimum.reduceat(own, starts) for own in masked])
+        room = self.budget - least.sum(axis=1) + TOLERANCE
         if not np.all(room >= 0):
             return None
-        kept = kept & np.all(costs - least[problem.table] <= room, axis=1)
+        for own, most in zip(costs.T, least + room[:, None], strict=True):
+            kept = kept & (own <= most[problem.table])
         return kept if np.all(np.logical_or.reduceat(kept, starts)) else None

@@ -51,11 +51,12 @@ class Worth:
 
     def of(self, usage: Values) -> Values:
         """Return the cost of usages, infinite for what is impossible."""
-        more = np.maximum(usage[..., None] - self.knots, 0.0)
-        total = usage @ self.slopes[:, 0] + (more * np.diff(self.slopes)).sum(axis=(-1, -2))
+        total = usage @ self.slopes[:, 0]
+        for knots, steeper in zip(self.knots.T, np.diff(self.slopes).T, strict=True):
+            total = total + np.maximum(usage - knots, 0.0) @ steeper
         if self.hard:
-            fits = np.all(usage <= self.budget + TOLERANCE, axis=-1)
-            return np.where(fits, total, np.inf)
+            over = (usage - self.budget).max(axis=-1)
+            return np.where(over <= TOLERANCE, total, np.inf)
         return np.asarray(total)
 
     def worst_loss(self, prices: Values) -> float:
