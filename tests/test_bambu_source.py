@@ -1,11 +1,12 @@
 """What Bambu is given: the emitted processes with other pragmas, and the words they exchanged.
 
-Bambu itself takes an hour to build, so no test has it; its two headers are stood in for by a few
-lines here, and the test bench that Bambu would simulate runs as C++.
+Bambu itself takes an hour to build, so no test has it (`benchmarks.bambu` does); its two headers
+are stood in for by a few lines here, and the test bench that Bambu would simulate runs as C++.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -20,7 +21,7 @@ from codesign.emit.render import source
 from codesign.fit.dataflow import fit
 from codesign.hardware.board import Board
 from codesign.validate.bambu_source import bench, header, sources, synthesisable
-from codesign.validate.tools.bambu import recorded
+from codesign.validate.tools.bambu import Bambu, recorded
 
 pytestmark = pytest.mark.needs_gxx
 
@@ -120,3 +121,40 @@ def test_pragmas_are_those_that_bambu_takes(folder: Path) -> None:
         single = len(re.findall(r"< 1; .*\n#pragma HLS UNROLL", process.text))
         assert text.count("unroll factor") == copies - single
     assert unrolled
+
+
+STANDS_IN = """#!/bin/sh
+case "$1" in --version) echo "Version: none"; exit 0 ;; esac
+mkdir -p HLS_output/simulation
+case "$1" in
+  conv*) echo "3 wrong" > HLS_output/simulation/testbench.log ;;
+  send*|pool*) exit 1 ;;
+  *) echo "0 wrong" > HLS_output/simulation/testbench.log ;;
+esac
+echo "  Total cycles             : 71 cycles"
+"""
+
+
+def test_says_which_processes_differ_and_which_are_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for program in ("bambu", "verilator"):
+        (tmp_path / program).write_text(STANDS_IN)
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    names = [process.name for process in sources(folder)[0]]
+    differing = [name for name in names if name.startswith("conv")]
+    refused = [name for name in names if name.startswith("pool")]
+    assert differing
+    assert refused
+
+    found = Bambu().measure(folder)
+
+    assert not found.passed
+    assert set(found.processes) == set(names) - {*differing, *refused}
+    assert set(found.processes.values()) == {71}
+    assert all(f"{name} differs in RTL in 3 elements" in found.message for name in differing)
+    assert all(f"{name} is not taken to RTL (exit code 1" in found.message for name in refused)
+    passing = Bambu(only=frozenset(found.processes)).measure(folder)
+    assert passing.passed
+    assert passing.processes == found.processes

@@ -55,12 +55,14 @@ struct Word {
 
     Word() {}
     Word(const Packed& packed) {
+#pragma unroll
         for (int i = 0; i < Lanes; ++i) {
             lane[i] = Element(packed.template slc<LANE_BITS>(i * LANE_BITS).to_uint64());
         }
     }
     operator Packed() const {
         Packed packed = 0;
+#pragma unroll
         for (int i = 0; i < Lanes; ++i) {
             packed.set_slc(i * LANE_BITS, ap_uint<LANE_BITS>(uint64_t(lane[i])));
         }
