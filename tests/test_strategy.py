@@ -21,9 +21,9 @@ from codesign.search.strategies.nsga2 import Nsga2
 from codesign.search.strategies.random import Random
 from codesign.search.strategy import Strategy
 from codesign.search.study import Budget, Study
-from codesign.search.trial import Constraint, Objective, Outcome
+from codesign.search.trial import Constraint, Objective, Outcome, Trial
 from codesign.search.variation import crossed, drawn, mutated, neighbours, new_near
-from codesign.space import Choice, Space
+from codesign.space import Choice, Condition, Space
 
 NASBENCH = Path(__file__).parents[2] / "shared" / "data" / "nasbench201" / "core.csv"
 NAMES = load.names("search.strategies")
@@ -63,7 +63,9 @@ def volume(trials, objectives=OBJECTIVES, reference=REFERENCE):
 
 
 def test_members_bear_the_names_of_their_files():
-    assert {"bayes", "evolution", "exhaustive", "nsga2", "nsga3", "random"} <= set(NAMES)
+    assert {"bayes", "evolution", "exhaustive", "nsga2", "nsga3", "random", "reinforce"} <= set(
+        NAMES
+    )
     assert [strategy(name).name() for name in NAMES] == list(NAMES)
 
 
@@ -183,6 +185,48 @@ def test_a_forest_beats_random_too():
     runs = [search("bayes", 100, seed=seed, batch=10, options=options) for seed in range(3)]
     chance = statistics.median(volume(search("random", 100, seed=seed)) for seed in range(3))
     assert statistics.median(map(volume, runs)) > 1.05 * chance
+
+
+def test_options_of_reinforce_are_checked():
+    reinforce = strategy("reinforce")
+    for name, value in (("decay", 1.5), ("entropy", -0.1), ("learning_rate", 0.0), ("start", 0)):
+        with pytest.raises(InputError, match=f"strategy reinforce: option {name} lies in "):
+            reinforce(SPACE, OBJECTIVES, 0, {name: value})
+
+
+def policy_draws(space, reward, **options):
+    """Return the points of the last 100 of 300 trials with one objective."""
+    evaluate = lambda point, number, seed: Outcome({"gain": reward(point)})  # noqa: E731
+    trials = search(
+        "reinforce", 300, space=space, evaluate=evaluate, objectives=OBJECTIVES[1:], options=options
+    )
+    return [trial.point for trial in trials[200:]]
+
+
+def test_the_policy_settles_on_what_is_rewarded_and_entropy_keeps_it_open():
+    space = Space(tuple(Choice(f"x{i}", tuple(range(10))) for i in range(6)))
+    reward = lambda point: -abs(point["x0"] - 7) - abs(point["x1"] - 2)  # noqa: E731
+    share = lambda points: sum(p["x0"] == 7 and p["x1"] == 2 for p in points) / 100  # noqa: E731
+    settled = share(policy_draws(space, reward))
+    assert settled > 0.5
+    assert share(policy_draws(space, reward, entropy=10.0)) < settled / 2
+    assert share(policy_draws(space, reward, learning_rate=1e-6)) < 0.1
+
+
+def test_the_policy_learns_nothing_of_choices_that_do_not_count():
+    """Idle choices stand at their first value; were that learned, 0 would be drawn too often."""
+    idle = Choice("kernel", tuple(range(20)), Condition("layers", (3,)))
+    space = Space((Choice("layers", (2, 3)), idle, Choice("width", tuple(range(500)))))
+    options = {"start": 1, "learning_rate": 0.2, "entropy": 0.8}
+    reinforce = strategy("reinforce")(space, OBJECTIVES[1:], 0, options)
+    for number in range(200):
+        (point,) = reinforce.ask(1)
+        gain = float(point["layers"] == 2)
+        key = str(tuple(point.values()))
+        reinforce.tell([Trial(number, point, key, {"gain": gain}, {}, 0)])
+    drawn_kernels = [p["kernel"] for p in reinforce.ask(500) if p["layers"] == 3]
+    assert len(drawn_kernels) > 50
+    assert drawn_kernels.count(0) < len(drawn_kernels) / 10
 
 
 def test_population_changes_the_search():
