@@ -1,10 +1,10 @@
-"""Bayesian optimisation, by the surrogates of scikit-optimize."""
+"""Bayesian optimisation, by Gaussian processes or the forests of scikit-optimize."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import ceil
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from codesign.errors import InputError, nearest
 from codesign.search import pareto
 from codesign.search.strategy import Strategy
+from codesign.search.surrogate import Kernel, Surrogate, tuned
 from codesign.search.trial import Objective, Trial
 from codesign.search.variation import Indices, drawn, neighbours, new_near
 from codesign.space import Space, Value
@@ -20,16 +21,19 @@ Reals = NDArray[np.float64]
 
 SURROGATES = ("gp", "forest")
 
-_TUNED = 1.3
-"""Growth of the number of trials after which the process is fitted anew."""
-_MOST_TUNED = 200
-"""Trials that it is fitted to; all of them decide afterwards."""
-_SAMPLES = 64
+_GROWTH = 1.2
+"""Growth of the number of trials after which processes are tuned, and candidates drawn, anew."""
+_MOST_TUNED = 250
+"""Trials that a process is tuned to; all of them decide afterwards."""
 _TREES = 100
 _SPLIT = 1 / 3
 """Share of the columns that a tree looks at for each split, so that the trees differ."""
-_AUGMENTED = 0.05
 _FRONT_PARENTS = 64
+_LOWEST = -4.0
+"""About the smallest normal score of some thousand trials."""
+_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(16)
+_FAR = 4.0
+"""Deviations below the mean where an integral of improvements begins."""
 
 
 class Bayes(Strategy):
@@ -37,17 +41,18 @@ class Bayes(Strategy):
 
     A surrogate of each objective, a Gaussian process (`gp`) or a forest of random trees, predicts
     mean and deviation. For every point asked for, weights of the objectives are drawn, and the
-    candidate of the largest expected improvement of the augmented Chebyshev sum is taken.
+    candidate of the largest expected improvement of the weighted Chebyshev norm is taken: with
+    independent objectives that is an integral over products of normal probabilities.
     Candidates are drawn at random and from the neighbours of the front.
 
     A choice is a category: its distance is the same between any two of its values. Costs become
     normal scores, so that no outlier and no unit decides.
 
-    Sources: Paria et al., UAI 2020 (random scalarisations); Knowles, IEEE TEC 2006 (augmented
-    Chebyshev sum); Hutter et al., LION 2011 (forests).
+    Sources: Paria et al., UAI 2020 (random scalarisations); Knowles, IEEE TEC 2006 (Chebyshev
+    norm of a model's objectives); Hutter et al., LION 2011 (forests).
     """
 
-    defaults: ClassVar[Mapping[str, Value]] = {"surrogate": "gp", "start": 24, "candidates": 4000}
+    defaults: ClassVar[Mapping[str, Value]] = {"surrogate": "gp", "start": 24, "candidates": 2000}
 
     def __init__(
         self,
@@ -70,8 +75,12 @@ class Bayes(Strategy):
         self._random = np.random.default_rng(seed)
         self._trials: dict[Indices, Trial] = {}
         self._asked: set[Indices] = set()
-        self._kernels: list[Any] = [None] * len(self.objectives)
-        self._tuned = 0.0
+        self._pool: dict[Indices, int] = {}  # candidates and their places in the surrogates
+        self._parents: set[Indices] = set()  # whose neighbours the pool has
+        self._kernels: list[Kernel | None] = [None] * len(self.objectives)
+        self._surrogates: list[Surrogate] = []
+        self._learnt = 0
+        self._due = 0.0
         sizes = [len(choice.values) for choice in space.choices]
         self._offsets = np.concatenate([[0], np.cumsum(sizes)])[:-1]
         self._width = sum(sizes)
@@ -93,34 +102,23 @@ class Bayes(Strategy):
 
     def _promising(self, count: int) -> list[Indices]:
         """Return new points, the best of many candidates in random directions."""
-        known = list(self._trials)
         scores = self._scores()
-        candidates = self._candidates()
-        if not candidates:
+        if len(self._trials) >= self._due:
+            self._renew(scores)
+        else:
+            self._grow()
+        pool = [point for point in self._pool if point not in self._asked]
+        if not pool:
             return []
-        where, seen = self._encoded(candidates), self._encoded(known)
-        tune = len(known) >= self._tuned
-        self._tuned = len(known) * _TUNED if tune else self._tuned
-        columns = range(scores.shape[1])
-        parts = [self._predicted(seen, scores[:, j], where, j, tune) for j in columns]
+        places = np.array([self._pool[point] for point in pool])
+        means, deviations = self._predicted(scores, places)
         chosen: list[int] = []
-        for _ in range(min(count, len(candidates))):
+        for _ in range(min(count, len(pool))):
             weights = self._random.dirichlet(np.ones(scores.shape[1]))
-            gain = self._improvement(parts, weights, _joined(scores, weights).min())
+            gain = _improvement(means, deviations, weights, _norms(scores, weights).min())
             gain[chosen] = -1.0
             chosen.append(int(gain.argmax()))
-        return [candidates[index] for index in chosen]
-
-    def _improvement(
-        self, parts: Sequence[tuple[Reals, Reals]], weights: Reals, best: float
-    ) -> Reals:
-        """Return the expected improvement of a weighted sum by candidate, from samples."""
-        mean = np.stack([part[0] for part in parts], axis=-1)
-        spread = np.stack([part[1] for part in parts], axis=-1)
-        noise = self._random.standard_normal((_SAMPLES, 1, mean.shape[-1]))
-        values = _joined(mean + spread * noise, weights)
-        gain: Reals = np.maximum(best - values, 0.0).mean(axis=0)
-        return gain
+        return [pool[index] for index in chosen]
 
     def _scores(self) -> Reals:
         """Return what is to be small, `[trials, objectives]`: normal scores of ranks.
@@ -142,16 +140,78 @@ class Bayes(Strategy):
         scores: Reals = ndtri((ranks - 0.5) / len(trials))
         return scores
 
-    def _candidates(self) -> list[Indices]:
-        """Return new points: random ones, and those beside the front."""
-        found: dict[Indices, None] = {}
-        front = pareto.front(list(self._trials.values()), self.objectives)
-        parents = [self.space.encode(trial.point) for trial in front]
-        for index in self._random.permutation(len(parents))[:_FRONT_PARENTS]:
-            found.update(dict.fromkeys(neighbours(self.space, parents[int(index)])))
+    def _renew(self, scores: Reals) -> None:
+        """Draw new candidates, and tune the processes to all that is known."""
+        known = list(self._trials)
+        self._due = len(known) * _GROWTH
+        self._parents = set()
+        found = dict.fromkeys(self._beside_front())
         for _ in range(int(self.options["candidates"])):
             found[drawn(self.space, self._random)] = None
-        return [point for point in found if point not in self._asked]
+        self._pool = {}
+        self._place(point for point in found if point not in self._asked)
+        if self.options["surrogate"] == "forest" or not self._pool:
+            return
+        points, room = np.array(known), ceil(self._due) - len(known)
+        for column, kernel in enumerate(self._kernels):
+            part = self._random.permutation(len(known))[:_MOST_TUNED]
+            self._kernels[column] = tuned(points[part], scores[part, column], kernel)
+        self._learnt = len(known)
+        self._surrogates = [
+            Surrogate(kernel, points, np.array(list(self._pool)), room)
+            for kernel in self._kernels
+            if kernel is not None
+        ]
+
+    def _grow(self) -> None:
+        """Take the neighbours of what is new on the front for candidates; learn what is new."""
+        told = list(self._trials)[self._learnt :]
+        new = dict.fromkeys([*self._beside_front(), *told])
+        added = self._place(point for point in new if point in told or point not in self._asked)
+        for surrogate in self._surrogates:
+            if added:
+                surrogate.extend(np.array(added))
+            for point in told:
+                surrogate.learn(self._pool[point])
+        self._learnt += len(told)
+
+    def _place(self, points: Iterable[Indices]) -> list[Indices]:
+        """Give new candidates a place behind the others, and return them."""
+        added = [point for point in points if point not in self._pool]
+        self._pool.update({point: len(self._pool) + i for i, point in enumerate(added)})
+        return added
+
+    def _beside_front(self) -> Iterator[Indices]:
+        """Yield the neighbours of the front that were not yielded since the pool was drawn."""
+        front = pareto.front(list(self._trials.values()), self.objectives)
+        parents = [self.space.encode(trial.point) for trial in front]
+        new = [parent for parent in parents if parent not in self._parents]
+        for index in self._random.permutation(len(new))[:_FRONT_PARENTS]:
+            self._parents.add(new[int(index)])
+            yield from neighbours(self.space, new[int(index)])
+
+    def _predicted(self, scores: Reals, places: NDArray[np.int64]) -> tuple[Reals, Reals]:
+        """Return means and deviations of the candidates at some places, `[places, objectives]`."""
+        columns = range(scores.shape[1])
+        if self.options["surrogate"] == "gp":
+            means = [self._surrogates[j].means(scores[:, j])[places] for j in columns]
+            deviations = [surrogate.deviations()[places] for surrogate in self._surrogates]
+        else:
+            where = self._encoded(list(self._pool))[places]
+            seen = self._encoded(list(self._trials))
+            parts = [self._by_forest(seen, scores[:, j], where) for j in columns]
+            means, deviations = [part[0] for part in parts], [part[1] for part in parts]
+        return np.stack(means, axis=1), np.stack(deviations, axis=1)
+
+    def _by_forest(self, seen: Reals, scores: Reals, where: Reals) -> tuple[Reals, Reals]:
+        """Return mean and deviation of one objective at the candidates."""
+        from skopt.learning import ExtraTreesRegressor
+
+        seed = int(self._random.integers(2**31))
+        trees = ExtraTreesRegressor(_TREES, max_features=_SPLIT, random_state=seed)
+        trees.fit(seen, scores)
+        mean, deviation = trees.predict(where, return_std=True)
+        return mean, deviation
 
     def _encoded(self, points: Sequence[Indices]) -> Reals:
         """Return one column per value of each choice, `[points, values]`."""
@@ -160,50 +220,25 @@ class Bayes(Strategy):
         np.put_along_axis(encoded, places, 1.0, axis=1)
         return encoded
 
-    def _predicted(
-        self, seen: Reals, scores: Reals, where: Reals, column: int, tune: bool
-    ) -> tuple[Reals, Reals]:
-        """Return mean and deviation of one objective at the candidates."""
-        seed = int(self._random.integers(2**31))
-        if self.options["surrogate"] == "forest":
-            from skopt.learning import ExtraTreesRegressor
 
-            trees = ExtraTreesRegressor(_TREES, max_features=_SPLIT, random_state=seed)
-            trees.fit(seen, scores)
-            mean, deviation = trees.predict(where, return_std=True)
-            return mean, deviation
-        if tune:
-            part = self._random.permutation(len(seen))[:_MOST_TUNED]
-            process = _process(None, seed)
-            with warnings.catch_warnings():  # of lengths at their bounds, which is no harm
-                warnings.simplefilter("ignore")
-                process.fit(seen[part], scores[part])
-            self._kernels[column] = process.kernel_
-        process = _process(self._kernels[column], seed)
-        process.fit(seen, scores)
-        mean, deviation = process.predict(where, return_std=True)
-        return mean, deviation
+def _norms(scores: Reals, weights: Reals) -> Reals:
+    """Return the weighted Chebyshev norms of scores `[points, objectives]`, `[points]`."""
+    norms: Reals = ((scores - _LOWEST) * weights).max(axis=-1)
+    return norms
 
 
-def _joined(scores: Reals, weights: Reals) -> Reals:
-    """Return the augmented Chebyshev sum over the last axis."""
-    weighted = (scores - _LOWEST) * weights
-    joined: Reals = weighted.max(axis=-1) + _AUGMENTED * weighted.sum(axis=-1)
-    return joined
+def _improvement(means: Reals, deviations: Reals, weights: Reals, best: float) -> Reals:
+    """Return how far below `best` the norm of each candidate is to be expected, `[candidates]`.
 
+    It is the integral, up to `best`, of the probability that every weighted objective is below.
+    """
+    from scipy.special import ndtr
 
-_LOWEST = -4.0
-"""About the smallest normal score of some thousand trials."""
-
-
-def _process(kernel: Any, seed: int) -> Any:
-    """Return a Gaussian process: a new one to be fitted, or one with a kernel that was."""
-    from skopt.learning import GaussianProcessRegressor
-    from skopt.learning.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-
-    if kernel is not None:
-        return GaussianProcessRegressor(kernel, optimizer=None, random_state=seed)
-    fresh = ConstantKernel(1.0, (0.01, 1000.0)) * Matern(2.0, (0.3, 30.0), nu=2.5)
-    return GaussianProcessRegressor(
-        fresh + WhiteKernel(0.01, (1e-6, 1.0)), normalize_y=False, random_state=seed
-    )
+    low = min(_norms(means - _FAR * deviations, weights).min(), best)
+    below = np.ones((len(means), len(_NODES)))
+    ends = low + (best - low) / 2 * (1 + _NODES)
+    for mean, deviation, weight in zip(means.T, deviations.T, weights, strict=True):
+        limits = ends / max(weight, 1e-12) + _LOWEST
+        below *= ndtr((limits - mean[:, None]) / deviation[:, None])
+    gain: Reals = below @ _NODE_WEIGHTS * (best - low) / 2
+    return gain
