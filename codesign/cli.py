@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from codesign.flow.folder import RunFolder
     from codesign.flow.prepare import Prepared, Several
     from codesign.network.model import Model
-    from codesign.search.study import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -238,9 +237,10 @@ def quantize(model: str, changes: tuple[str, ...], to: Path | None, as_json: boo
     codesign quantize model.onnx dataset=fashion_mnist train=5 train.distill=0.7
     """  # noqa: D301 (click reads the backspace)
     from codesign.flow.quantise import quantise_model
+    from codesign.report.live import Live
     from codesign.report.quantised import quantised_json, quantised_text
 
-    found = quantise_model(model, changes, to, _Screen(quiet=as_json, trials=0).say)
+    found = quantise_model(model, changes, to, Live(sys.stderr, quiet=as_json).say)
     as_text = json.dumps(quantised_json(found), indent=1) if as_json else quantised_text(found)
     click.echo(as_text)
     sys.exit(0 if found.wish_met else 1)
@@ -276,8 +276,9 @@ def estimate(model: str, changes: tuple[str, ...], as_json: bool) -> None:
 def table(changes: tuple[str, ...], out: Path | None) -> None:
     """Price a whole space of networks on its best hardware: family=nasbench201 board=zcu104."""
     from codesign.flow.tabulate import tabulate
+    from codesign.report.live import Live
 
-    click.echo(tabulate(changes, out, _Screen(quiet=False, trials=0).say))
+    click.echo(tabulate(changes, out, Live(sys.stderr).say))
 
 
 @main.command()
@@ -348,42 +349,19 @@ def _report(folder: RunFolder, as_json: bool) -> None:
 def _go(prepared: Prepared | Several, folder: RunFolder, as_json: bool) -> None:
     """Run a prepared flow in its folder, with progress on the screen."""
     from codesign.flow.result import result_text, run_any
+    from codesign.report.live import Live
 
-    screen = _Screen(quiet=as_json, trials=prepared.settings.search.trials)
-    screen.say(f"run {folder.path}")
+    live = Live(sys.stderr, quiet=as_json)
+    live.say(f"run {folder.path}")
     try:
-        found = run_any(prepared, folder, screen.say, screen.watch)
+        found = run_any(prepared, folder, live.say, live.watch)
     except KeyboardInterrupt:
+        live.settle()
         click.echo(f"\nstopped; 'codesign resume {folder.path}' goes on", err=True)
         sys.exit(130)
+    finally:
+        live.settle()
     click.echo(result_text(found, folder, as_json))
-
-
-class _Screen:
-    """Progress for a person: one line per trial, on standard error."""
-
-    def __init__(self, quiet: bool, trials: int) -> None:
-        self.quiet = quiet
-        self.trials = trials
-
-    def say(self, text: str) -> None:
-        """Print a line."""
-        if not self.quiet:
-            click.echo(text, err=True)
-
-    def watch(self, progress: Progress) -> None:
-        """Print one trial and where the search stands."""
-        trial = progress.trial
-        values = trial.values
-        share = f"{values['accuracy']:7.2%}" if "accuracy" in values else "      -"
-        state = "" if trial.feasible else "  violates " + ", ".join(trial.violations)
-        again = "  (from the journal)" if progress.replayed else ""
-        self.say(
-            f"{trial.number + 1:4d}/{self.trials}  accuracy {share}"
-            f"  {values.get('fps', 0):10,.0f} fps  {values.get('latency_s', 0) * 1e6:8.1f} us"
-            f"  {values.get('lut', 0):8,.0f} LUT  front {len(progress.front):2d}"
-            f"  {trial.seconds:5.1f} s{again}{state}"
-        )
 
 
 def _flow_and_changes(arguments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:

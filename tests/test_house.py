@@ -32,6 +32,7 @@ KNOWS = {
     "skopt": ("search.strategies.",),
     "sqlite3": ("search.",),
     "subprocess": ("validate.",),
+    "tensorboardX": ("search.logs.",),
     "torch": ("accuracy.",),
     "yaml": ("load.",),
 }

@@ -14,13 +14,14 @@ from codesign.errors import InfeasibleError, InputError
 from codesign.flow.best import Best
 from codesign.flow.findings import gather
 from codesign.flow.folder import RunFolder
+from codesign.flow.followed import WatchStanding
 from codesign.flow.prepare import Several, of_networks
 from codesign.flow.run import Chosen, Stages, choose, finish, learned, search
 from codesign.flow.settings import resolve
 from codesign.report.boards import BoardsFindings, boards_files
 from codesign.report.write import report_files
 from codesign.search.store import Store
-from codesign.search.study import Progress, Result
+from codesign.search.study import Result
 from codesign.search.trial import Trial
 
 SCHEMA = 1
@@ -30,7 +31,7 @@ def run_boards(
     several: Several,
     folder: RunFolder,
     say: Callable[[str], None],
-    watch: Callable[[Progress], None],
+    watch: WatchStanding,
 ) -> BoardsFindings:
     """Search for several boards at once, and finish the run of each.
 

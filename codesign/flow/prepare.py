@@ -11,6 +11,7 @@ import numpy as np
 from codesign.accuracy.dataset import Dataset
 from codesign.candidate import Fleet, JointJudge, Judge, Target
 from codesign.errors import InfeasibleError, InputError
+from codesign.flow.followed import check_followed
 from codesign.flow.savings import decisive, guide_of, proxy_of
 from codesign.flow.sections import Hardware
 from codesign.flow.settings import Settings
@@ -71,7 +72,9 @@ def prepare(settings: Settings) -> Prepared | Several:
     settings.member("validation")
     dataset: Dataset = settings.build_member("dataset").load()
     if len(settings.boards) == 1:
-        return _alone(settings, dataset)
+        alone = _alone(settings, dataset)
+        check_followed(settings.search, alone.study)
+        return alone
     boards = {Path(name).stem: _alone(settings.alone(name), dataset) for name in settings.boards}
     fleet = Fleet({name: one.target for name, one in boards.items()}, settings.target.share)
     judge, study = _searching(settings, dataset, fleet)
@@ -84,6 +87,7 @@ def prepare(settings: Settings) -> Prepared | Several:
         constraints=of_networks(settings.wish),
         problem=yaml_text(decisive(settings, (*_DECISIVE, "target", "wish"))),
     )
+    check_followed(settings.search, study)
     return Several(settings, judge, study, fleet, boards)
 
 

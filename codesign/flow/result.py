@@ -7,12 +7,12 @@ from collections.abc import Callable
 from codesign.flow.again import report_again
 from codesign.flow.boards import report_boards, run_boards
 from codesign.flow.folder import RunFolder
+from codesign.flow.followed import WatchStanding
 from codesign.flow.prepare import Prepared, Several
 from codesign.flow.run import run
 from codesign.report.boards import BoardsFindings, boards_summary
 from codesign.report.findings import Findings
 from codesign.report.summary import summary
-from codesign.search.study import Progress
 
 Found = Findings | BoardsFindings
 
@@ -21,7 +21,7 @@ def run_any(
     prepared: Prepared | Several,
     folder: RunFolder,
     say: Callable[[str], None],
-    watch: Callable[[Progress], None],
+    watch: WatchStanding,
 ) -> Found:
     """Run every stage from search to report, for one board or for several.
 

@@ -19,6 +19,7 @@ from codesign.fit.settle import settle
 from codesign.flow.best import Best, write_project
 from codesign.flow.findings import gather
 from codesign.flow.folder import RunFolder
+from codesign.flow.followed import WatchStanding, followed
 from codesign.flow.manifest import Manifest
 from codesign.flow.prepare import Prepared, Several
 from codesign.network import serialize
@@ -29,7 +30,7 @@ from codesign.report.write import report_files
 from codesign.search.formulation import Formulation
 from codesign.search.formulations.pareto import Pareto
 from codesign.search.store import Store
-from codesign.search.study import Budget, Progress, Result, Stop
+from codesign.search.study import Budget, Result, Stop
 from codesign.search.trial import Constraint, Objective, Trial
 from codesign.search.workers import workers
 from codesign.validate.measurement import Measurement
@@ -67,7 +68,7 @@ def run(
     prepared: Prepared,
     folder: RunFolder,
     say: Callable[[str], None],
-    watch: Callable[[Progress], None],
+    watch: WatchStanding,
 ) -> Findings:
     """Run every stage from search to report, in a folder that holds the resolved flow.
 
@@ -173,9 +174,7 @@ def choose(
     )
 
 
-def search(
-    prepared: Prepared | Several, folder: RunFolder, watch: Callable[[Progress], None]
-) -> Result:
+def search(prepared: Prepared | Several, folder: RunFolder, watch: WatchStanding) -> Result:
     """Search until the budget is spent, with the folder's journal."""
     settings, study = prepared.settings.search, prepared.study
     budget = Budget(settings.trials, settings.seconds or float("inf"))
@@ -184,8 +183,9 @@ def search(
     with (
         Store.open(folder.trials, study.definition()) as store,
         workers(prepared.judge, count) as pool,
+        followed(settings, study, budget, folder.path, watch) as tell,
     ):
-        return study.run(prepared.judge, budget, store, watch, pool)
+        return study.run(prepared.judge, budget, store, tell, pool)
 
 
 def learned(folder: RunFolder, trial: Trial) -> Network:

@@ -27,6 +27,10 @@ class Search:
     """How objectives and wishes become one problem; a member of `codesign.search.formulations`."""
     hardware: HardwareSearch = DEFAULT_HARDWARE
     """How engines are found: the best for each network, as genes, or once networks are chosen."""
+    log: str = "csv"
+    """Members of `codesign.search.logs`, separated by commas, or "none"."""
+    reference: Mapping[str, float] = field(default_factory=dict)
+    """Of the hypervolume that is logged, by objective; see `codesign.search.standing`."""
 
     def __post_init__(self) -> None:
         if self.trials < 1 or self.batch < 1:

@@ -10,7 +10,12 @@ from typing import Any, TypeVar
 from codesign.errors import InputError, MemberError, ToolMissing, nearest
 
 T = TypeVar("T")
-_EXTRA_OF = {"torch": "train", "onnxruntime": "validate", "PIL": "images"}
+_EXTRA_OF = {
+    "torch": "train",
+    "onnxruntime": "validate",
+    "PIL": "images",
+    "tensorboardX": "tensorboard",
+}
 
 
 def names(folder: str) -> tuple[str, ...]:

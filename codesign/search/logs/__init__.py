@@ -1,0 +1,1 @@
+"""The logs, one file each; see `codesign.search.log`."""
