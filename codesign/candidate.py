@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import floor
+from pathlib import Path
 from typing import Literal
 
 from codesign.accuracy.dataset import Dataset
@@ -244,6 +245,11 @@ class Judge:
             return self._finished(trained.network, trained.validation_accuracy, {})
         return self._sparing(graph, early, seed, hint)
 
+    def begun(self, seed: int, folder: Path, say: Callable[[str], None]) -> Judge:
+        """Return the judge with what all its evaluations share, kept in `folder`."""
+        evaluator = self.evaluator.begin(self.family, self.dataset, seed, folder, say)
+        return replace(self, evaluator=evaluator)
+
     def _sparing(self, graph: Graph, early: Outcome, seed: int, hint: Hint) -> Outcome:
         """Return what a network is worth that is trained no longer than it promises."""
         costs = hint.costs(early.values)
@@ -289,6 +295,10 @@ class JointJudge:
         target = self.judge.target.at(self.ranks.of(point))
         own = replace(self.judge, target=target)
         return own(self.ranks.network(point), number, seed, hint)
+
+    def begun(self, seed: int, folder: Path, say: Callable[[str], None]) -> JointJudge:
+        """Return the judge with what all its evaluations share, kept in `folder`."""
+        return replace(self, judge=self.judge.begun(seed, folder, say))
 
     def canonical(self, point: Point) -> str:
         """Return a key that is equal for points of equal networks with equal ranks of engines."""

@@ -6,8 +6,9 @@ Members live in `codesign.accuracy.evaluators`, one file each: frozen dataclasse
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from codesign.accuracy.dataset import Dataset, Split
 from codesign.accuracy.economy import Economy
 from codesign.errors import InputError
+from codesign.network.family import Family
 from codesign.network.graph import Graph
 from codesign.network.network import FloatNetwork, Network
 
@@ -57,6 +59,27 @@ class Evaluator(ABC):
         Raises:
             InputError: graph and data set, or graph and start, do not belong together.
         """
+
+    def begin(
+        self,
+        family: Family,
+        dataset: Dataset,
+        seed: int,
+        folder: Path,
+        say: Callable[[str], None],
+    ) -> Evaluator:
+        """Do once, before a search, what all its evaluations share; return what judges them.
+
+        Most members share nothing. Called again with the same folder, it takes what is there.
+
+        Args:
+            family: what the search chooses from.
+            dataset: that of every evaluation.
+            seed: of everything random.
+            folder: where to keep what is shared.
+            say: takes a line for the user when something long begins.
+        """
+        return self
 
     def full_epochs(self) -> int:
         """Return the epochs in real numbers of a training that nothing ends early; 0: not told."""

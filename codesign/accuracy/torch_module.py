@@ -52,7 +52,9 @@ class _Learned(nn.Module):
 
     def of(self, kind: str, node: Node) -> nn.Parameter:
         """Return a node's parameters, such as its "weights"."""
-        return self.get_parameter(f"{kind}_{node.name}")
+        own = self._parameters[f"{kind}_{node.name}"]
+        assert own is not None
+        return own
 
     def network(self) -> FloatNetwork:
         """Return the weights that were learned."""
@@ -79,6 +81,7 @@ class FloatModule(_Learned):
         super().__init__(start)
         hidden = [n for n in _learning(start.graph) if n.name not in start.graph.outputs]
         self._normalised = {node.name for node in hidden} if normalises else set()
+        self._momentum = _MOMENTUM
         for name in self._normalised:
             node = start.graph[name]
             channels = len(start.parameters[name].bias)
@@ -122,9 +125,20 @@ class FloatModule(_Learned):
         if node.name not in self._normalised:
             return answer + _per_channel(bias, answer.ndim)
         mean, variance = self._statistics(node)
+        gain, momentum = self.of("gain", node), self._momentum
         return functional.batch_norm(
-            answer, mean, variance, self.of("gain", node), bias, self.training, _MOMENTUM, _EPSILON
+            answer, mean, variance, gain, bias, self.training, momentum, _EPSILON
         )
+
+    @torch.no_grad()
+    def observe(self, images: Tensor, batch: int) -> None:
+        """Replace the statistics that normalise by the means over batches of some images."""
+        self.train()
+        for number, part in enumerate(images.tensor_split(-(-len(images) // batch)), 1):
+            self._momentum = 1 / number
+            self(part)
+        self._momentum = _MOMENTUM
+        self.eval()
 
     def _statistics(self, node: Node) -> tuple[Tensor, Tensor]:
         return self.get_buffer(f"mean_{node.name}"), self.get_buffer(f"variance_{node.name}")

@@ -71,7 +71,7 @@ def train(
         optimizer, recipe.learning_rate, total_steps=recipe.epochs * batches
     )
     teacher = FloatModule(distillation.teacher).eval() if distillation else None
-    epoch = _Epoch(module, split, recipe, generator, distillation, teacher)
+    epoch = Epoch(module, split, recipe, generator, distillation, teacher)
     for number in range(1, recipe.epochs + 1):
         epoch.learn(optimizer, cycle)
         if halt is not None and number < recipe.epochs and halt(number):
@@ -83,7 +83,7 @@ def train(
     return recipe.epochs
 
 
-class _Epoch:
+class Epoch:
     """What one pass over the training images needs."""
 
     def __init__(
@@ -107,13 +107,14 @@ class _Epoch:
         order = torch.randperm(count, generator=self.generator)
         for chosen in order.tensor_split(-(-count // self.recipe.batch)):
             images = _varied(self.views, chosen, self.recipe, self.generator)
-            loss = self._loss(images.reshape(len(chosen), *self.shape), self.labels[chosen])
+            loss = self.loss(images.reshape(len(chosen), *self.shape), self.labels[chosen])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
 
-    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return what one step makes smaller."""
         scores = self.module(images)
         loss = functional.cross_entropy(scores, labels)
         if not (self.distillation and self.teacher):

@@ -46,7 +46,7 @@ def run_boards(
     stage = Stages(say)
     names = ", ".join(several.boards)
     with stage("search", f"{settings.search.trials} networks on {names}; the worst is shown"):
-        result = search(several, folder, watch)
+        result = search(several, folder, watch, say)
     chosen, missing = _choices(several, result)
     found = {}
     for name, trial in chosen.items():
