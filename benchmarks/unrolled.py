@@ -80,8 +80,8 @@ def measured(design: Design) -> Row:
     network = random_network(graph, random, images)
     with tempfile.TemporaryDirectory() as folder:
         ends, answers = run_engines(design, network, images, Path(folder) / "hls")
-    processes = [i.process.structure() for i in design.instances]
-    engines = [i.process.structure() for i in design.instances if i.layer]
+    processes = [i.structure for i in design.instances]
+    engines = [i.structure for i in design.instances if i.layer]
     slowest = max(int(process_interval(structure)) for structure in engines)
     first = sum(int(structure.loop.stages) for structure in engines)
     paced = [first + number * slowest for number in range(IMAGES)]

@@ -66,26 +66,30 @@ class Target:
     def fit(self, graph: Graph) -> Fit:
         """Return the best design of a graph under this wish, or the one that ranks name.
 
-        The cycles of a design and what it takes do not depend on its clock. So the fastest clock
-        leaves most cycles between images, and every design is best at it in interval, latency and
-        energy (less static power per image): it is part of every optimum. Where the smallest
-        design was asked for, it then gets the slowest clock that still keeps the wished rate.
+        A slower clock saves a design nothing but some stages of its pipelines. So the fastest one
+        leaves most cycles between images, and designs are sought at it: in interval, latency and
+        energy (less static power per image) a slower one could only be better where an image
+        takes about as many cycles as pipelines have stages. Where the smallest design was asked
+        for, it is then sought again at the slowest clock at which it still keeps the wished rate.
         """
         fastest = max(self.clocks_hz)
         if self.ranks:
             return ranked(graph, self.board, fastest, self.ranks, self.tightened)
-        answer = fit(
-            graph,
-            self.board,
-            fastest,
-            self.objective,
-            longest_interval=self.longest_interval(fastest),
-            budget=self.tightened,
-        )
+        answer = self._at(fastest, graph)
         if self.objective != "resources" or not answer.feasible:
             return answer
-        clock_hz = self._slowest_clock(answer.interval)
-        return replace(answer, design=replace(answer.design, clock_hz=clock_hz))
+        slowest = self._slowest_clock(answer.interval)
+        return answer if slowest == fastest else self._at(slowest, graph)
+
+    def _at(self, clock_hz: float, graph: Graph) -> Fit:
+        return fit(
+            graph,
+            self.board,
+            clock_hz,
+            self.objective,
+            longest_interval=self.longest_interval(clock_hz),
+            budget=self.tightened,
+        )
 
     def judged(self, graph: Graph) -> Outcome:
         """Return the price of a graph's design, with what it violates (see `fit`)."""

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from codesign.hardware.board import Board
+from codesign.hardware.pace import REFERENCE, Pace
 from codesign.hardware.process import Process
 from codesign.hardware.processes.fork import Fork
 from codesign.hardware.processes.receive import Receive
 from codesign.hardware.processes.resize import Resize
 from codesign.hardware.processes.send import Send
-from codesign.hardware.structure import Load, Stream
+from codesign.hardware.structure import Load, Stream, Structure
 from codesign.hardware.template import HardwareTemplate
 from codesign.hardware.wire import widest_lanes
 from codesign.network.graph import INPUT, Graph
@@ -56,6 +57,12 @@ class Instance:
     writes: tuple[str, ...]
     layer: str = ""
     loads: tuple[str, ...] = ()
+    pace: Pace = REFERENCE
+
+    @property
+    def structure(self) -> Structure:
+        """What it is made of, on the design's board and at its clock."""
+        return self.process.structure().at(self.pace)
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,11 @@ class Design:
         unknown = set(self.depths) - {fifo.name for fifo in self.fifos}
         if unknown:
             raise ValueError(f"no FIFO is called {sorted(unknown)}")
+
+    @property
+    def pace(self) -> Pace:
+        """What decides how deep pipelines are."""
+        return Pace(self.board.family, self.clock_hz)
 
     @cached_property
     def _netlist(self) -> tuple[tuple[Instance, ...], tuple[Fifo, ...]]:
@@ -210,7 +222,9 @@ class _Wiring:
         writes: tuple[str, ...] = (),
     ) -> None:
         loads = tuple(f"{name}_{load.name}" for load in loads_of(process)) if layer else ()
-        self.instances.append(Instance(name, process, reads, writes, layer, loads))
+        self.instances.append(
+            Instance(name, process, reads, writes, layer, loads, self.design.pace)
+        )
 
     def _fifo(self, source: str, name: str, process: Process, port: int, tensor: str) -> str:
         stream = process.structure().writes[port]

@@ -104,7 +104,7 @@ def engines_of(node: Node, graph: Graph, board: Board) -> list[HardwareTemplate]
 
 def slowest(design: Design) -> int:
     """Return the cycles of the slowest process."""
-    return max(int(latency.process_interval(i.process.structure())) for i in design.instances)
+    return max(int(latency.process_interval(i.structure)) for i in design.instances)
 
 
 def needed(design: Design) -> np.ndarray:
@@ -184,7 +184,7 @@ class Brute:
         """Evaluate the recurrence of `codesign.fit.passage` as it stands, from the last word."""
         reads = {i.name: i.reads for i in design.instances}
         source_of = {fifo.name: fifo.source for fifo in design.fifos}
-        steps = {i.name: _Steps(i.process.structure()) for i in design.instances}
+        steps = {i.name: _Steps(i.structure) for i in design.instances}
         places = {
             (layer, process.kind): (layer, place)
             for layer, engine in design.engines.items()

@@ -20,7 +20,7 @@ from codesign.network.graph import Graph
 def check_run(run: hls.Run, outcome: hls.Outcome) -> None:
     """Compare one engine's run with its structure and with the reference."""
     for place, instance in enumerate(run.instances):
-        structure = instance.process.structure()
+        structure = instance.structure
         check_counts(run, instance, structure, outcome)
         reads, writes = schedule(structure)
         for port, got in zip(reads, outcome.reads[place], strict=True):
@@ -60,7 +60,7 @@ def check_declarations(run: hls.Run) -> None:
     """Find every priced buffer in the C++, with its size, and none that is not there."""
     for instance, learned in zip(run.instances, run.learned, strict=True):
         text = hls.process_source(instance, learned)
-        structure = instance.process.structure()
+        structure = instance.structure
         for buffer in structure.buffers:
             size = buffer.lanes if buffer.role is Role.REGISTER else buffer.words
             size = f"{buffer.copies}][{size}" if buffer.copies else size

@@ -46,7 +46,7 @@ def run_engines(
 def harness(design: Design) -> str:
     """Return a program that reads the number of images and their elements."""
     processes = [i for node in design.graph for i in design.layer(node.name)]
-    structures = [instance.process.structure() for instance in processes]
+    structures = [instance.structure for instance in processes]
     streams = [structures[0].reads[0], *(structure.writes[0] for structure in structures)]
     last = len(streams) - 1
     lines = ['#include "processes.hpp"', "#include <iostream>", "int main() {", "int images;"]

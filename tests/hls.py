@@ -273,7 +273,7 @@ def _driver(number: int, run: Run) -> str:
     """Return the function that feeds a run, calls its processes and records what they write."""
     lines = [f"void run_{number}() {{"]
     ports: list[str] = []
-    for port, stream in enumerate(run.instances[0].process.structure().reads):
+    for port, stream in enumerate(run.instances[0].structure.reads):
         words = len(run.inputs[port])
         lines += [
             f'hls::stream<{_word(stream)} > in{port}("{stream.name}");',
@@ -288,7 +288,7 @@ def _driver(number: int, run: Run) -> str:
             lines.append(f'hls::stream<{_word(load.stream)} > load{place}("{load.name}");')
             lines.append(f"feed(load{place}, {words});")
             loads.append(f"load{place}")
-        for port, stream in enumerate(instance.process.structure().writes):
+        for port, stream in enumerate(instance.structure.writes):
             name = f"out{place}_{port}"
             lines.append(f'hls::stream<{_word(stream)} > {name}("{stream.name}");')
             outputs.append(name)
@@ -314,7 +314,7 @@ def _parse(runs: Sequence[Run], text: str) -> list[Outcome]:
     for run in runs:
         outcome = Outcome()
         for instance in run.instances:
-            structure = instance.process.structure()
+            structure = instance.structure
             outcome.reads.append([_integers(next(lines)) for _ in structure.reads])
             outcome.writes.append([_integers(next(lines)) for _ in structure.writes])
             outcome.words.append(

@@ -130,8 +130,8 @@ def test_every_stream_has_two_ends_that_agree(seed: int) -> None:
     for fifo in design.fifos:
         source, sink = by_name[fifo.source], by_name[fifo.sink]
         assert place[fifo.source] < place[fifo.sink]
-        written = source.process.structure().writes[source.writes.index(fifo.name)]
-        read = sink.process.structure().reads[sink.reads.index(fifo.name)]
+        written = source.structure.writes[source.writes.index(fifo.name)]
+        read = sink.structure.reads[sink.reads.index(fifo.name)]
         assert written == fifo.stream
         assert (read.lanes, read.bits, read.signed, read.words) == (
             written.lanes,

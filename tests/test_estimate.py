@@ -17,6 +17,7 @@ from codesign.cost.pipeline import simulate
 from codesign.design import Design
 from codesign.fit.options import options
 from codesign.hardware.board import RESOURCES, Board, Resources
+from codesign.hardware.pace import REFERENCE
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.ops.add import Add
 from codesign.network.ops.conv2d import Conv2d
@@ -78,7 +79,7 @@ def test_resources_are_the_sum_of_processes_fifos_and_shell(seed: int) -> None:
     design = random_design(random_graph(random), random)
     expected = {name: float(resources.SHELL[name][1]) for name in RESOURCES}
     for instance in design.instances:
-        usage = resources.implemented(resources.process_usage(instance.process.structure()))
+        usage = resources.implemented(resources.process_usage(instance.structure))
         expected = {name: expected[name] + float(usage[name]) for name in RESOURCES}
     for fifo in (*design.fifos, *design.loads):
         width = int(fifo.stream.lanes) * fifo.stream.bits
@@ -103,7 +104,7 @@ def test_interval_latency_rates_and_energy(seed: int) -> None:
     random = np.random.default_rng(seed)
     design = random_design(random_graph(random), random)
     price = estimate(design)
-    slowest = max(int(latency.process_interval(i.process.structure())) for i in design.instances)
+    slowest = max(int(latency.process_interval(i.structure)) for i in design.instances)
     assert not price.simulated
     assert price.interval_cycles.value == slowest
     assert price.latency_cycles.value == simulate(design, bounded=False).latency
@@ -147,7 +148,7 @@ def test_nothing_allowed_is_an_excess_of_what_is_needed() -> None:
 def test_knobs_are_given_in_words() -> None:
     graph = single(Conv2d(2, 4, Window((3, 3)), 4), unsigned(2, 6, 6), 4, False, 1)
     node = graph["node"]
-    engine = options(graph, node, Board.load("zcu104")).engine(0)
+    engine = options(graph, node, Board.load("zcu104"), REFERENCE).engine(0)
     design = Design(graph, Board.load("zcu104"), 200e6, {"node": engine})
     said = knobs(design, "node")
     chosen = {"positions", "pe", "simd", "activation"}
@@ -170,4 +171,4 @@ def test_implementation_shrinks_logic_and_keeps_blocks() -> None:
 
 def whole_structure():  # type: ignore[no-untyped-def]
     graph = single(Dense(2, 2, 8), Tensor((2,), 8, signed=True), 32, True, 0)
-    return whole_design(graph).instances[1].process.structure()
+    return whole_design(graph).instances[1].structure

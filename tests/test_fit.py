@@ -120,7 +120,7 @@ def test_an_interval_is_bought_with_multipliers(name: str) -> None:
             groups = [
                 group
                 for instance in answer.design.layer(node.name)
-                for group in instance.process.structure().multipliers
+                for group in instance.structure.multipliers
             ]
             macs = node.op.macs([tensor.shape for tensor in graph.inputs(node)])
             products = sum(int(g.count) for g in groups if g.name == "products")

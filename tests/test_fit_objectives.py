@@ -31,11 +31,11 @@ class Reference:
 
     @staticmethod
     def of(brute: Brute) -> Reference:
-        problem = Problem(brute.graph, brute.board, brute.board.budget)
+        problem = Problem(brute.graph, brute.board, CLOCK_HZ, brute.board.budget)
         intervals = tuple(Solver(problem).intervals)
         # engines that others beat in everything may have intervals of their own
         assert intervals[0] == brute.intervals[0]
-        return Reference(Measure(problem, CLOCK_HZ), intervals)
+        return Reference(Measure(problem), intervals)
 
 
 def energy_j(design: Design, interval: int) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from codesign.cost import latency
+from codesign.hardware.chain import Chain, Operator, Step
 from codesign.hardware.structure import Loop, Part, Phase, Stream, Structure
 
 REPORTS = Path(__file__).parents[2] / "shared" / "data" / "hls_reports"
@@ -34,7 +35,8 @@ def pipelined(element: ET.Element) -> ReportedLoop | None:
 
 
 def structure(trips: int, ii: int, stages: int) -> Structure:
-    loop = Loop("nest", {"t": trips}, stages, ii)
+    chain = Chain((Step(Operator.CONTROL, times=stages),))
+    loop = Loop("nest", {"t": trips}, chain, ii)
     words = Stream("source", 1, 8, False, trips)
     return Structure((words,), (words,), loop, (Phase(1, (Part(trips, trips, trips),)),))
 

@@ -28,6 +28,7 @@ from codesign.fit.options import options
 from codesign.flow.design_file import from_tree, to_tree
 from codesign.hardware.board import Board
 from codesign.hardware.loading import URAM_WORDS, load
+from codesign.hardware.pace import REFERENCE
 from codesign.hardware.processes.receive import Receive
 from codesign.hardware.structure import LOAD_ENTRY, Buffer, Role, Storage
 from codesign.network.graph import INPUT, Graph, Node
@@ -157,7 +158,7 @@ def test_what_loading_takes_is_priced() -> None:
     assert not designs[Storage.BRAM].loads
     for name in ("receive", "dense_matrix"):
         loops = [
-            next(i for i in design.instances if i.name == name).process.structure().loop
+            next(i for i in design.instances if i.name == name).structure.loop
             for design in designs.values()
         ]
         assert loops[1].gap - loops[1].stages == loops[0].gap - loops[0].stages + LOAD_ENTRY
@@ -186,7 +187,7 @@ def dense(inputs: int, outputs: int) -> Graph:
 def test_uram_is_offered_where_there_is_any_and_for_many_words() -> None:
     network = dense(64, 64)
     for name in ("pynq_z2", "zcu104"):
-        found = options(network, network["dense"], Board.load(name))
+        found = options(network, network["dense"], Board.load(name), REFERENCE)
         engines = [found.engine(number) for number in range(len(found.numbers))]
         words = [
             buffer.words
@@ -205,7 +206,7 @@ def test_fit_takes_uram_where_block_ram_is_scarce() -> None:
     answer = fit(network, board, 200e6, budget={"bram18": 10, "lut": 8_000})
     assert answer.feasible
     assert answer.design.engines["dense"].weight_storage == Storage.URAM  # type: ignore[attr-defined]
-    slowest = max(latency.process_interval(i.process.structure()) for i in answer.design.instances)
+    slowest = max(latency.process_interval(i.structure) for i in answer.design.instances)
     assert answer.interval == slowest
     none = fit(network, board, 200e6, budget={"bram18": 10, "lut": 8_000, "uram": 0})
     assert not none.feasible

@@ -16,6 +16,7 @@ from codesign.cost import resources
 from codesign.fit.dataflow import fit
 from codesign.fit.options import options, template_of
 from codesign.hardware.board import Board
+from codesign.hardware.pace import REFERENCE
 from codesign.hardware.packing import NARROW_PORT, UNPACKED, WIDE_PORT, Packing, arithmetics
 from codesign.hardware.structure import Arithmetic
 from codesign.network.graph import Graph
@@ -123,7 +124,7 @@ def random_engines(count: int) -> Iterator[hls.Run]:
 @pytest.mark.needs_gxx
 def test_engines_at_extreme_values_give_the_bits_of_the_reference(tmp_path: Path) -> None:
     runs = list(random_engines(48))
-    packed = [run for run in runs if run.instances[0].process.structure().multipliers[0].pairs]
+    packed = [run for run in runs if run.instances[0].structure.multipliers[0].pairs]
     assert len(packed) > 12
     for run, outcome in zip(runs, hls.execute(runs, tmp_path / "cpp"), strict=True):
         check_declarations(run)
@@ -156,7 +157,7 @@ def test_a_board_of_narrow_slices_gets_the_narrow_packing() -> None:
     graph = single(Dense(32, 30, 8), Tensor((32,), 8, True), 32, True, 0)
     kinds = {}
     for name in ("pynq_z2", "zcu104"):
-        found = options(graph, graph.nodes[0], Board.load(name))
+        found = options(graph, graph.nodes[0], Board.load(name), REFERENCE)
         points = [found.space.at(int(number)) for number in found.numbers]
         kinds[name] = {point["arithmetic"] for point in points}
     assert Arithmetic.PACKED in kinds["pynq_z2"]
@@ -168,6 +169,6 @@ def test_fit_packs_where_slices_are_scarce() -> None:
     graph = single(Conv2d(16, 16, Window((3, 3)), 8), Tensor((16, 8, 8), 8, True), 32, True, 0)
     board = Board.load("pynq_z2")
     answer = fit(graph, board, 100e6, budget={"dsp": 150, "lut": 9_000})
-    groups = [g for i in answer.design.instances for g in i.process.structure().multipliers]
+    groups = [g for i in answer.design.instances for g in i.structure.multipliers]
     assert answer.feasible
     assert sum(int(group.pairs) for group in groups) == 96

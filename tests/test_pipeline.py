@@ -36,7 +36,7 @@ class Naive:
         self.taken: dict[str, list[int]] = {fifo.name: [] for fifo in design.fifos}
         self.depth = {fifo.name: fifo.depth for fifo in design.fifos}
         self.starts: dict[str, list[int]] = {i.name: [] for i in design.instances}
-        self.traffic = {i.name: traffic(i.process.structure()) for i in design.instances}
+        self.traffic = {i.name: traffic(i.structure) for i in design.instances}
         self.waits: dict[str, list[tuple[int, int]]] = {i.name: [] for i in design.instances}
         moved = True
         while moved:
@@ -53,7 +53,7 @@ class Naive:
 
     def _step(self, instance) -> bool:  # type: ignore[no-untyped-def]
         """Place one iteration, if its words and its room are known."""
-        loop = instance.process.structure().loop
+        loop = instance.structure.loop
         starts, own = self.starts[instance.name], self.traffic[instance.name]
         reads, writes = own[len(starts) % len(own)]
         ports = zip(instance.reads, reads, strict=True)
@@ -86,7 +86,7 @@ class Naive:
         left = []
         for send in self.design.sends:
             trips = len(self.traffic[send.name])
-            stages = int(send.process.structure().loop.stages)
+            stages = int(send.structure.loop.stages)
             left.append([start + stages for start in self.starts[send.name][trips - 1 :: trips]])
         return tuple(map(max, zip(*left, strict=True)))
 
@@ -169,36 +169,36 @@ def dense(pe: int, simd: int) -> Design:
 
 
 def test_a_chain_by_hand() -> None:
-    """Receive 0 + 2, matrix 2 + 8, resize 10 and 11 + 3, send 13 and 14 + 2."""
+    """Receive 0 + 2, matrix 2 + 7, resize 9 and 10 + 3, send 12 and 13 + 2."""
     design = dense(pe=2, simd=4)
-    assert [int(i.process.structure().loop.stages) for i in design.instances] == [2, 8, 3, 2]
+    assert [int(i.structure.loop.stages) for i in design.instances] == [2, 7, 3, 2]
     timing = simulate(design)
-    assert timing.ends == (16,)
-    assert timing.latency == timing.interval == 16
+    assert timing.ends == (15,)
+    assert timing.latency == timing.interval == 15
 
 
 def test_images_follow_at_the_pace_of_the_slowest_process_by_hand() -> None:
-    """The matrix runs 2 iterations of depth 8: 1 + 7 cycles, 2 for its function, 1 to restart."""
+    """The matrix runs 2 iterations of depth 7: 1 + 6 cycles, 2 for its function, 1 to restart."""
     timing = simulate(dense(pe=1, simd=4), images=4)
-    assert timing.ends == (13, 24, 35, 46)
-    assert timing.interval == 11
+    assert timing.ends == (12, 22, 32, 42)
+    assert timing.interval == 10
 
 
 def test_a_process_of_one_iteration_takes_the_next_image_at_once() -> None:
     """Receive and matrix are pipelines as a whole; resize and send have 2 words, and drain."""
     design = dense(pe=2, simd=4)
-    assert [int(i.process.structure().loop.gap) for i in design.instances] == [1, 1, 5, 4]
+    assert [int(i.structure.loop.gap) for i in design.instances] == [1, 1, 5, 4]
     timing = simulate(design, images=4)
-    assert timing.ends == (16, 22, 28, 34)
+    assert timing.ends == (15, 21, 27, 33)
     assert timing.interval == 1 + 5
 
 
 def test_a_folded_matrix_by_hand() -> None:
-    """Words of 4 cut in 4: resize 2..5 + 3; matrix of 2 x 4 iterations, 6 stages, from 5 on."""
+    """Words of 4 cut in 4: resize 2..5 + 3; matrix of 2 x 4 iterations, 7 stages, from 5 on."""
     design = dense(pe=1, simd=1)
     timing = simulate(design)
-    # results leave after iterations 3 and 7, at 5 + 3 + 6 and 5 + 7 + 6; send takes 2
-    assert timing.ends == (5 + 7 + 6 + 2,)
+    # results leave after iterations 3 and 7, at 5 + 3 + 7 and 5 + 7 + 7; send takes 2
+    assert timing.ends == (5 + 7 + 7 + 2,)
 
 
 def residual(depth: int) -> Design:
@@ -231,7 +231,7 @@ def test_a_shallow_skip_deadlocks_and_is_named() -> None:
 
 def test_deep_enough_fifos_reach_the_slowest_process() -> None:
     design = residual(40)
-    slowest = max(int(latency.process_interval(i.process.structure())) for i in design.instances)
+    slowest = max(int(latency.process_interval(i.structure)) for i in design.instances)
     assert simulate(design, images=6).interval == slowest
     assert simulate(design, images=6, bounded=False).interval == slowest
 
@@ -281,7 +281,7 @@ def test_published_cycles_of_cnv() -> None:
     """The folded cycles that FINN publishes for this network on PYNQ-Z2."""
     design = cnv()
     matrices = [i for i in design.instances if i.process.kind == "matrix"]
-    assert tuple(i.process.structure().loop.trips for i in matrices) == CNV_CYCLES
+    assert tuple(i.structure.loop.trips for i in matrices) == CNV_CYCLES
 
 
 @pytest.mark.skipif(not MEASURED.is_file(), reason=f"no measurements: {MEASURED}")

@@ -50,7 +50,7 @@ def test_at_full_rate_a_layer_stays_below_its_roof() -> None:
     graph = single(op, unsigned(8, 6, 6, bits=4), 8, False, 1)
     for pe, simd in ((1, 1), (2, 4), (8, 8)):
         design = whole_design(graph, {"node": {"pe": pe, "simd": simd}})
-        cycles = max(int(i.process.structure().loop.trips) for i in design.layer("node"))
+        cycles = max(int(i.structure.loop.trips) for i in design.layer("node"))
         point = layer_point(design, graph["node"], design.clock_hz / cycles)
         assert point.achieved_ops_per_s <= point.peak_ops_per_s * (1 + 1e-9)
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codesign.hardware.chain import Chain, Operator, Step
 from codesign.hardware.structure import (
     MAX_WORD_BITS,
     Buffer,
@@ -24,18 +25,21 @@ from codesign.hardware.structure import (
     ceil_log2,
 )
 
+TWO = Chain((Step(Operator.CONTROL, times=2),))
+"""Two stages at any clock."""
+
 
 def test_trips_are_the_product_of_the_bounds() -> None:
-    assert Loop("nest", {"row": 3, "column": 4, "step": 5}, stages=2).trips == 60
-    assert Loop("once", {}, stages=2).trips == 1
+    assert Loop("nest", {"row": 3, "column": 4, "step": 5}, TWO).trips == 60
+    assert Loop("once", {}, TWO).trips == 1
     folds = np.array([1, 2, 4])
-    assert np.array_equal(Loop("nest", {"pixel": 5, "fold": folds}, stages=2).trips, 5 * folds)
+    assert np.array_equal(Loop("nest", {"pixel": 5, "fold": folds}, TWO).trips, 5 * folds)
 
 
 def test_names_are_those_of_the_parts() -> None:
     source = Stream("source", 2, 8, False, 10)
     results = Stream("results", 1, 4, True, 5)
-    loop = Loop("nest", {"t": 10}, stages=3)
+    loop = Loop("nest", {"t": 10}, TWO)
     table = Buffer("table", 4, 2, 8, True, Role.CONSTANT)
     products = Multipliers("products", 2, 8, 8, 10)
     structure = Structure(

@@ -76,7 +76,7 @@ def test_cpp_of_every_point_computes_counts_and_schedules_as_declared(
 
 def multipliers(run: hls.Run) -> Iterator[Multipliers]:
     for instance in run.instances:
-        yield from instance.process.structure().multipliers
+        yield from instance.structure.multipliers
 
 
 def compares(run: hls.Run) -> bool:

@@ -70,7 +70,7 @@ def test_cycles_and_fifos_are_those_of_the_model(
     assert measured.occupancy == timing.occupancy
     assert measured.latency == timing.latency
     for instance in design.instances:
-        structure, counts = instance.process.structure(), measured.counts[instance.name]
+        structure, counts = instance.structure, measured.counts[instance.name]
         assert counts["trips"] == structure.loop.trips
         read = [counts[f"words from {name}"] for name in instance.reads]
         assert read == [stream.words for stream in structure.reads]

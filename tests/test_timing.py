@@ -48,7 +48,7 @@ def test_waits_are_those_of_single_iterations(seed: int) -> None:
         waits = naive.waits[name][-len(naive.traffic[name]) :]
         assert (stall.for_words, stall.for_room) == tuple(map(sum, zip(*waits, strict=True)))
         instance = next(i for i in design.instances if i.name == name)
-        assert stall.works == latency.process_interval(instance.process.structure())
+        assert stall.works == latency.process_interval(instance.structure)
         assert (stall.fifo == "") == (stall.waits == 0)
         assert stall.fifo in {"", *instance.reads, *instance.writes}
 

@@ -148,9 +148,7 @@ def unrolled(graph: Graph) -> Design:
 
 def engine_intervals(design: Design) -> dict[str, int]:
     return {
-        i.layer: int(latency.process_interval(i.process.structure()))
-        for i in design.instances
-        if i.layer
+        i.layer: int(latency.process_interval(i.structure)) for i in design.instances if i.layer
     }
 
 
@@ -235,7 +233,7 @@ def test_fitted_engines_take_an_image_every_cycle(tmp_path: Path) -> None:
     network = random_network(graph, random, images)
     ends, answers = run_engines(design, network, images, tmp_path / "hls")
     assert np.array_equal(answers, network.answer(images))
-    stages = [i.process.structure().loop.stages for i in design.instances if i.layer]
+    stages = [i.structure.loop.stages for i in design.instances if i.layer]
     assert ends == [sum(stages) + number for number in range(20)]
 
 

@@ -66,7 +66,7 @@ def test_wide_engines_compute_what_the_reference_does(tmp_path: Path) -> None:
 
 
 def table(run: hls.Run) -> Buffer:
-    return next(b for b in run.instances[-1].process.structure().buffers if b.name == "weights")
+    return next(b for b in run.instances[-1].structure.buffers if b.name == "weights")
 
 
 def test_banks_are_priced_one_by_one() -> None:

@@ -35,7 +35,7 @@ against the 45 nm of the figures above take the lower half."""
 
 def dynamic_energy_j(design: Design) -> Interval:
     """Return the energy that one image's operations and accesses take [J]."""
-    on_chip = sum(float(process_energy_j(i.process.structure())) for i in design.instances)
+    on_chip = sum(float(process_energy_j(i.structure)) for i in design.instances)
     on_chip += sum(float(fifo_energy_j(fifo.stream)) for fifo in design.fifos)
     off_chip = DRAM_J_PER_BIT * 8 * transferred_bytes(design)
     return FABRIC_FACTOR * on_chip + Interval(off_chip / 2, off_chip, 2 * off_chip)
@@ -63,6 +63,6 @@ def fifo_energy_j(stream: Stream) -> Joules:
 
 def transferred_bytes(design: Design) -> int:
     """Return the bytes that one image moves over the accelerator's ports."""
-    ports = [design.instances[0].process.structure().reads[0]]
-    ports += [send.process.structure().writes[0] for send in design.sends]
+    ports = [design.instances[0].structure.reads[0]]
+    ports += [send.structure.writes[0] for send in design.sends]
     return sum(int(port.words) * port.bits // 8 for port in ports)

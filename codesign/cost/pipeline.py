@@ -228,7 +228,7 @@ class _Runner:
     """One process: the iterations of an image that move words, and when they started."""
 
     def __init__(self, instance: Instance, inner: AbstractSet[str]) -> None:
-        structure = instance.process.structure()
+        structure = instance.structure
         loop = structure.loop
         self.name = instance.name
         self.stages = int(loop.stages)

@@ -55,11 +55,11 @@ def layer_point(design: Design, node: Node, images_per_s: float) -> RooflinePoin
     products = sum(
         int(group.count)
         for instance in instances
-        for group in instance.process.structure().multipliers
+        for group in instance.structure.multipliers
         if group.name == "products"
     )
-    reads = instances[0].process.structure().reads
-    writes = instances[-1].process.structure().writes
+    reads = instances[0].structure.reads
+    writes = instances[-1].structure.writes
     ports = [(int(p.lanes) * p.bits / 8, int(p.words)) for p in (*reads, *writes)]
     port_bytes = sum(width * words for width, words in ports)
     return RooflinePoint(

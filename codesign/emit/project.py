@@ -104,7 +104,7 @@ def read(folder: Path) -> Files:
 
 def process_source(instance: Instance, learned: Mapping[str, object]) -> str:
     """Return the C++ function of one process; `learned` holds its scalar constants."""
-    names = instance.process.structure().names() | dict(learned) | {"name": instance.name}
+    names = instance.structure.names() | dict(learned) | {"name": instance.name}
     body = render(f"processes/{instance.process.kind}.cpp.j2", names)
     return layout('#include "processes.hpp"\n\n' + body)
 
@@ -117,7 +117,7 @@ def _process_files(design: Design, network: Network, instance: Instance) -> File
         learned = _learned_scalars(node, network, instance)
         own = network.parameters[node.name]
         tables = constant_tables(instance.process, design.graph, node, own)
-        loaded = {b.name for b in instance.process.structure().buffers if b.loaded}
+        loaded = {b.name for b in instance.structure.buffers if b.loaded}
         for name, table in tables.items():
             if name not in loaded:
                 files[f"src/parameters/{instance.name}_{name}.inc"] = initialiser(table)
@@ -193,7 +193,7 @@ class _Call:
 
 
 def _call(instance: Instance) -> _Call:
-    structure = instance.process.structure()
+    structure = instance.structure
     is_send = isinstance(instance.process, Send)
     ports = (
         *(_Port(stream, stream.name, instance.name == RECEIVE) for stream in structure.reads),
@@ -209,7 +209,7 @@ def _call(instance: Instance) -> _Call:
 
 def _once(instance: Instance) -> dict[str, int]:
     """Return what a process does before the first frame: trips, and words by stream."""
-    loads = [load for load in instance.process.structure().loads if load.when]
+    loads = [load for load in instance.structure.loads if load.when]
     if not loads:
         return {}
     counts = {"loads": sum(int(load.loop.trips) for load in loads)}
@@ -222,7 +222,7 @@ def _once(instance: Instance) -> dict[str, int]:
 
 def _counts(instance: Instance) -> dict[str, int]:
     """Return what a process does in one frame: trips, multiplications by group, words by stream."""
-    structure = instance.process.structure()
+    structure = instance.structure
     counts = {"trips": structure.loop.trips}
     counts |= {group.name: group.multiplications * group.uses for group in structure.multipliers}
     for name, stream in zip(instance.reads, structure.reads, strict=True):
@@ -271,7 +271,7 @@ def _names(design: Design, network: Network, images: int, layer_images: int) -> 
 
 def _tables(design: Design) -> list[dict[str, int]]:
     """Return what is sent before the first image: elements, their beats, and bits of each."""
-    port = design.instances[0].process.structure()
+    port = design.instances[0].structure
     return [
         {
             "elements": int(load.stream.words),
@@ -316,7 +316,7 @@ def _layer(design: Design, node: Node) -> dict[str, Any]:
     instances = design.layer(node.name)
     inner = {name for instance in instances for name in instance.writes}
     inner -= set(instances[-1].writes)
-    reads = instances[0].process.structure().reads
+    reads = instances[0].structure.reads
     calls = [_call(instance) for instance in instances]
     final = calls[-1]
     alone = replace(final, writes=("results",))
@@ -330,7 +330,7 @@ def _layer(design: Design, node: Node) -> dict[str, Any]:
             *(fifo for fifo in design.fifos if fifo.name in inner),
             *(fifo for fifo in design.loads if fifo.tensor == node.name),
         ],
-        "output": instances[-1].process.structure().writes[0],
+        "output": instances[-1].structure.writes[0],
         "processes": [*calls[:-1], alone],
     }
 

@@ -141,7 +141,7 @@ def fit(
         raise ValueError(f"fit's objective is one of {OBJECTIVES}, not '{name}'")
     goal = goal or GOALS.get(name)
     check_buildable(graph)
-    search = _Search(Problem(graph, board, {**board.budget, **(budget or {})}), clock_hz, name)
+    search = _Search(Problem(graph, board, clock_hz, {**board.budget, **(budget or {})}), name)
     limit = search.intervals[-1] if longest_interval is None else longest_interval
     within = [cycles for cycles in search.intervals if cycles <= limit]
     # even fully unrolled the network may be slower than the wish: show the fastest
@@ -154,12 +154,12 @@ def fit(
 
 
 class _Search:
-    """One problem at one clock, for one objective."""
+    """One problem, for one objective."""
 
-    def __init__(self, problem: Problem, clock_hz: float, objective: str) -> None:
-        self.problem, self.clock_hz, self.objective = problem, clock_hz, objective
+    def __init__(self, problem: Problem, objective: str) -> None:
+        self.problem, self.objective = problem, objective
         self.solver = Solver(problem)
-        self.measure = Measure(problem, clock_hz)
+        self.measure = Measure(problem)
         self.intervals = self.solver.intervals
 
     def fastest(self, within: Sequence[int]) -> Fit:
@@ -243,7 +243,7 @@ class _Search:
             raise ValueError(f"no design of {interval} cycles was found again")
         reached = self.measure.interval_of(items)
         return Fit(
-            design=self.problem.design(items, interval, self.clock_hz),
+            design=self.problem.design(items, interval),
             interval=reached,
             bound=self.intervals[0],
             excess={},

@@ -111,13 +111,13 @@ def diagnose(
     Raises:
         ValueError: a design does fit.
     """
-    case = _Case(graph, board, longest_interval, {**board.budget, **(budget or {})})
+    case = _Case(graph, board, clock_hz, longest_interval, {**board.budget, **(budget or {})})
     if case.fits:
         raise ValueError(f"{graph.name} fits {board.name}; there is nothing to explain")
     return Diagnosis(
         conflict=case.conflict(),
         wished=case.wished,
-        fps=case.highest_rate(clock_hz),
+        fps=case.highest_rate(),
         weight_bits=_fewer_bits(case),
         board=_other_board(case),
         ceilings=_ceilings(case),
@@ -128,10 +128,16 @@ class _Case:
     """One graph on one board, at the longest interval that the wish permits."""
 
     def __init__(
-        self, graph: Graph, board: Board, longest: int | None, budget: Mapping[str, int]
+        self,
+        graph: Graph,
+        board: Board,
+        clock_hz: float,
+        longest: int | None,
+        budget: Mapping[str, int],
     ) -> None:
-        self.graph, self.board, self.longest, self.budget = graph, board, longest, budget
-        self.problem = Problem(graph, board, budget)
+        self.graph, self.board, self.clock_hz = graph, board, clock_hz
+        self.longest, self.budget = longest, budget
+        self.problem = Problem(graph, board, clock_hz, budget)
         self.solver = Solver(self.problem)
         intervals = self.solver.intervals
         limit = intervals[-1] if longest is None else longest
@@ -146,15 +152,15 @@ class _Case:
 
     def on(self, graph: Graph, board: Board, budget: Mapping[str, int]) -> _Case:
         """Return the same wish elsewhere."""
-        return _Case(graph, board, self.longest, budget)
+        return _Case(graph, board, self.clock_hz, self.longest, budget)
 
-    def highest_rate(self, clock_hz: float) -> float | None:
+    def highest_rate(self) -> float | None:
         """Return the most frames per second that fit, if any do."""
         intervals = self.solver.intervals
         if not self.wished or self.solver.verdict(intervals[-1]) is not Verdict.FITS:
             return None
         longer = [cycles for cycles in intervals if cycles >= self.interval]
-        return clock_hz / self.solver.shortest(longer)[0]
+        return self.clock_hz / self.solver.shortest(longer)[0]
 
     def conflict(self) -> Conflict:
         """Return resources and layers of which nothing can be left out."""

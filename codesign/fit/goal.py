@@ -60,10 +60,10 @@ GOALS = {
 
 
 class Measure:
-    """The figures of designs of one problem at one clock, and what they count for a goal."""
+    """The figures of designs of one problem, and what they count for a goal."""
 
-    def __init__(self, problem: Problem, clock_hz: float) -> None:
-        self.problem, self.clock_hz = problem, clock_hz
+    def __init__(self, problem: Problem) -> None:
+        self.problem, self.clock_hz = problem, problem.clock_hz
         self.passage = Passage(problem)
         _, reference = problem.cheapest(problem.cycles.astype(np.float64))
         if reference is None:

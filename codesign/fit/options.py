@@ -25,6 +25,7 @@ from codesign.errors import InputError
 from codesign.fit.dominance import pareto
 from codesign.hardware.board import RESOURCES, Board
 from codesign.hardware.loading import deal
+from codesign.hardware.pace import Pace
 from codesign.hardware.processes.fork import Fork
 from codesign.hardware.processes.receive import Receive
 from codesign.hardware.structure import LOAD_ENTRY, Count, Load, Structure
@@ -71,24 +72,25 @@ class Options:
 
 
 def layer_options(
-    graph: Graph, board: Board, known: dict[object, Options] | None = None
+    graph: Graph, board: Board, pace: Pace, known: dict[object, Options] | None = None
 ) -> list[Options]:
     """Return the options of every layer, in the graph's order; equal layers are priced once.
 
     Args:
         graph: the network.
         board: the board, of which only the kinds of slices and memories matter.
+        pace: its family and the clock.
         known: layers of other networks that were priced before; this one's are added.
     """
     known = {} if known is None else known
     # weights in URAM come by the port of the images
-    outside = (board.dsp_width, board.resources.uram > 0, graph.input)
+    outside = (board.dsp_width, board.resources.uram > 0, graph.input, pace)
     found = []
     for node in graph:
         unnamed = (node.op, node.output, node.multiplier_bits, node.accumulator_bits)
         key = (*unnamed, graph.inputs(node), graph.takers(node.name), *outside)
         if key not in known:
-            known[key] = options(graph, node, board)
+            known[key] = options(graph, node, board, pace)
         found.append(replace(known[key], node=node))
     return found
 
@@ -112,13 +114,13 @@ def check_buildable(graph: Graph) -> None:
         raise InputError(graph.name, problem, remedy)
 
 
-def options(graph: Graph, node: Node, board: Board) -> Options:
+def options(graph: Graph, node: Node, board: Board, pace: Pace) -> Options:
     """Return the undominated engines of one layer, which a template can build on this board."""
     inputs = graph.inputs(node)
     template = template_of(node, inputs)
     readers = graph.takers(node.name)
     engines = template.every(node, inputs)
-    port = _Port.of(graph.input)
+    port = _Port.of(graph.input, pace)
     priced = [_priced(engine, shape, readers, board, port) for shape, engine in engines]
     every = _joined(priced)
     widths = np.stack([every.input_lanes, every.output_lanes], axis=1)
@@ -161,22 +163,23 @@ class _Priced:
 class _Port:
     """The accelerator's input, by which weights in URAM come."""
 
+    pace: Pace
     beat_bits: int
     interval: int
     """Cycles between images if weights came before them."""
 
     @staticmethod
-    def of(image: Tensor) -> _Port:
+    def of(image: Tensor, pace: Pace) -> _Port:
         """Return the port of images."""
         lanes = widest_lanes(image)
-        own = Receive(image, lanes).structure()
+        own = Receive(image, lanes).structure().at(pace)
         held_up = replace(own, loop=replace(own.loop, entry=LOAD_ENTRY))
-        return _Port(own.reads[0].bits, int(latency.process_interval(held_up)))
+        return _Port(pace, own.reads[0].bits, int(latency.process_interval(held_up)))
 
     def usage(self, load: Load) -> Usage:
         """Return what dealing out one load takes, with the FIFO in between."""
         dealt = resources.implemented(
-            resources.total([resources.load_usage(deal(load, self.beat_bits))])
+            resources.total([resources.load_usage(deal(load, self.beat_bits).at(self.pace))])
         )
         fifo = resources.fifo_usage(MIN_FIFO_DEPTH, load.stream.bits)
         return resources.total((dealt, {name: load.when * fifo[name] for name in RESOURCES}))
@@ -186,7 +189,7 @@ def _priced(
     engine: HardwareTemplate, shape: Shape, readers: int, board: Board, port: _Port
 ) -> _Priced:
     """Return an engine that stands for points of a shape, with the forks that `readers` need."""
-    structures = [process.structure() for process in engine.processes()]
+    structures = [process.structure().at(port.pace) for process in engine.processes()]
     cycles, costs = price(structures, shape)
     for load in (load for structure in structures for load in structure.loads):
         # it holds up every image, and takes part of another process
@@ -196,7 +199,7 @@ def _priced(
     forked = fork_energy_j(output, engine.output_lanes, readers)
     return _Priced(
         cycles=cycles,
-        costs=costs + fork_costs(output, engine.output_lanes, readers, shape),
+        costs=costs + fork_costs(output, engine.output_lanes, readers, port.pace, shape),
         energy_j=row(_energy_j(structures) + forked, shape),
         input_lanes=row(engine.input_lanes, shape),
         output_lanes=row(engine.output_lanes, shape),
@@ -308,11 +311,13 @@ def _templates() -> tuple[type[HardwareTemplate], ...]:
     return tuple(member(folder, HardwareTemplate, name) for name in names(folder))
 
 
-def fork_costs(tensor: Tensor, lanes: Count, readers: int, shape: Shape = (1,)) -> Costs | float:
+def fork_costs(
+    tensor: Tensor, lanes: Count, readers: int, pace: Pace, shape: Shape = (1,)
+) -> Costs | float:
     """Return the costs of the forks behind an engine, with the FIFOs that feed them."""
     if readers < 2:
         return 0.0
-    structure = Fork(tensor, lanes).structure()
+    structure = Fork(tensor, lanes).structure().at(pace)
     usage = resources.total(
         (
             resources.implemented(resources.process_usage(structure)),

@@ -54,7 +54,7 @@ def price(graph: Graph, board: Board, clock_hz: float, known: Known | None = Non
         InputError: no hardware template makes one of the layers.
     """
     check_buildable(graph)
-    problem = Problem(graph, board, board.budget, known)
+    problem = Problem(graph, board, clock_hz, board.budget, known)
     solver = Solver(problem, effort=GLANCE)
     if solver.verdict(solver.intervals[-1]) is Verdict.UNKNOWN:
         solver = Solver(problem)
@@ -65,7 +65,7 @@ def price(graph: Graph, board: Board, clock_hz: float, known: Known | None = Non
     found = (solver.cheapest if fits else solver.closest)(interval, SKETCH)
     if found.items is None:
         raise ValueError(f"no design of {interval} cycles was found again")
-    measure = Measure(problem, clock_hz)
+    measure = Measure(problem)
     reached = measure.interval_of(found.items)
     usage = solver.costs(interval)[found.items].sum(axis=0) + problem.taken
     return Price(

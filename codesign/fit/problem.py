@@ -21,6 +21,7 @@ from codesign.fit.options import Options, layer_options
 from codesign.fit.wiring import Edge, edges, ends
 from codesign.hardware.board import RESOURCES, Board
 from codesign.hardware.fifo import SHIFT_REGISTER_BITS, SHIFT_REGISTER_DEPTH
+from codesign.hardware.pace import Pace
 from codesign.network.graph import Graph
 
 Items = NDArray[np.intp]
@@ -49,24 +50,31 @@ class Known:
 
 
 class Problem:
-    """Options, edges and budget of one graph on one board."""
+    """Options, edges and budget of one graph on one board at one clock."""
 
     def __init__(
-        self, graph: Graph, board: Board, budget: Mapping[str, int], known: Known | None = None
+        self,
+        graph: Graph,
+        board: Board,
+        clock_hz: float,
+        budget: Mapping[str, int],
+        known: Known | None = None,
     ) -> None:
         """Price everything.
 
         Args:
             graph: the network.
             board: the board.
+            clock_hz: the clock, on which the depth of pipelines depends.
             budget: what a design may use, per resource, the shell included.
             known: what problems before this one have priced.
         """
         known = known or Known()
-        self.graph, self.board = graph, board
-        self.layers = layer_options(graph, board, known.options)
-        self.edges = edges(graph, self.layers, known.edges)
-        self.ends = ends(graph)
+        self.graph, self.board, self.clock_hz = graph, board, clock_hz
+        pace = Pace(board.family, clock_hz)
+        self.layers = layer_options(graph, board, pace, known.options)
+        self.edges = edges(graph, self.layers, pace, known.edges)
+        self.ends = ends(graph, pace)
         shell = np.array([resources.SHELL[name][1] for name in RESOURCES])
         self.available = np.array([budget[name] for name in RESOURCES], np.float64)
         self.taken = shell + self.ends.costs
@@ -193,7 +201,7 @@ class Problem:
             more = prices - np.repeat(best, counts)
         return np.where(np.isfinite(prices), least[self.place] + more, np.inf)
 
-    def design(self, items: Items, interval: int, clock_hz: float) -> Design:
+    def design(self, items: Items, interval: int) -> Design:
         """Return a choice as a design, with the FIFO depths that an interval asks for."""
         engines, depths = {}, {}
         for own, start, item in zip(self.layers, self.starts, items, strict=False):
@@ -202,7 +210,7 @@ class Problem:
             for port, depth in enumerate(self._ports.depths(int(item), interval)):
                 label = f"{name}_in{port}" if len(own.inputs) > 1 else f"{name}_in"
                 depths[label] = depth
-        return Design(self.graph, self.board, clock_hz, engines, depths)
+        return Design(self.graph, self.board, self.clock_hz, engines, depths)
 
 
 class _Ports:

@@ -50,13 +50,13 @@ def ranked(
     if not ranks or not all(0 <= rank <= 1 for rank in ranks):
         raise ValueError(f"ranks are at least one, and lie in 0 .. 1, got {tuple(ranks)}")
     check_buildable(graph)
-    problem = Problem(graph, board, {**board.budget, **(budget or {})})
+    problem = Problem(graph, board, clock_hz, {**board.budget, **(budget or {})})
     items = _items(problem, ranks)
-    measure = Measure(problem, clock_hz)
+    measure = Measure(problem)
     interval = measure.interval_of(items)
     bound = max(problem.ends.cycles, *(int(layer.cycles.min()) for layer in problem.layers))
     return Fit(
-        design=problem.design(items, interval, clock_hz),
+        design=problem.design(items, interval),
         interval=interval,
         bound=bound,
         excess=_excess(problem, items, interval),

@@ -13,6 +13,7 @@ from codesign.cost.energy import fifo_energy_j, process_energy_j
 from codesign.cost.latency import Flow, flow
 from codesign.design import MIN_FIFO_DEPTH
 from codesign.fit.options import Costs, Options, fork_costs, fork_energy_j, matrix, price, row
+from codesign.hardware.pace import Pace
 from codesign.hardware.processes.fork import Fork
 from codesign.hardware.processes.receive import Receive
 from codesign.hardware.processes.resize import Resize
@@ -62,15 +63,15 @@ class Ends:
     """One for each of the graph's outputs."""
 
 
-def ends(graph: Graph) -> Ends:
+def ends(graph: Graph, pace: Pace) -> Ends:
     """Return what both ends of the accelerator take."""
     lanes = widest_lanes(graph.input)
     sends = [Send(graph.tensor(name)) for name in graph.outputs]
-    structures = [end.structure() for end in (Receive(graph.input, lanes), *sends)]
+    structures = [end.structure().at(pace) for end in (Receive(graph.input, lanes), *sends)]
     priced = [price([structure], (1,)) for structure in structures]
     readers = graph.takers(INPUT)
     costs = np.sum([own for _, own in priced], axis=0)
-    costs = costs + fork_costs(graph.input, lanes, readers)
+    costs = costs + fork_costs(graph.input, lanes, readers, pace)
     energy = sum(float(process_energy_j(structure)) for structure in structures)
     energy += sum(float(fifo_energy_j(send.reads[0])) for send in structures[1:])
     energy += float(fork_energy_j(graph.input, lanes, readers))
@@ -87,7 +88,7 @@ def ends(graph: Graph) -> Ends:
 
 
 def edges(
-    graph: Graph, layers: Sequence[Options], known: dict[object, Edge] | None = None
+    graph: Graph, layers: Sequence[Options], pace: Pace, known: dict[object, Edge] | None = None
 ) -> list[Edge]:
     """Return every stream into a layer, in the order of layers and ports, then every way out.
 
@@ -102,24 +103,24 @@ def edges(
         for name in node.inputs:
             source = index.get(name, OUTSIDE)
             producer = outside if name == INPUT else layers[source].output_lanes
-            own = _known_edge(graph.tensor(name), producer, layers[sink].input_lanes, known)
+            own = _known_edge(graph.tensor(name), producer, layers[sink].input_lanes, pace, known)
             position = read[name] = read.get(name, -1) + 1
-            delay = _fork_delay(graph, name, position)
+            delay = _fork_delay(graph, name, position, pace)
             found.append(replace(own, source=source, sink=sink, delay=delay))
     for name in graph.outputs:
         source, tensor = index[name], graph.tensor(name)
-        own = _edge(tensor, layers[source].output_lanes, np.array([1]))
+        own = _edge(tensor, layers[source].output_lanes, np.array([1]), pace)
         # the engines' own FIFOs lie at their inputs; this one has no engine behind it
         final = matrix(resources.fifo_usage(MIN_FIFO_DEPTH, tensor.bits), (1,))
-        delay = _fork_delay(graph, name, read.get(name, -1) + 1)
+        delay = _fork_delay(graph, name, read.get(name, -1) + 1, pace)
         found.append(replace(own, source=source, costs=own.costs + final, delay=delay))
     return found
 
 
-def _fork_delay(graph: Graph, name: str, position: int) -> int:
+def _fork_delay(graph: Graph, name: str, position: int, pace: Pace) -> int:
     """Return the stages of the forks that lead to a tensor's reader number `position`."""
     forks = graph.takers(name) - 1
-    stages = int(Fork(graph.tensor(name), 1).structure().loop.stages)
+    stages = int(Fork(graph.tensor(name), 1).structure().at(pace).loop.stages)
     return stages * min(position + 1, forks)
 
 
@@ -127,20 +128,23 @@ def _known_edge(
     tensor: Tensor,
     producer: NDArray[np.int64],
     consumer: NDArray[np.int64],
+    pace: Pace,
     known: dict[object, Edge],
 ) -> Edge:
     wide, narrow = np.unique(producer), np.unique(consumer)
-    key = (tensor, wide.tobytes(), narrow.tobytes())
+    key = (tensor, wide.tobytes(), narrow.tobytes(), pace)
     if key not in known:
-        known[key] = _edge(tensor, wide, narrow)
+        known[key] = _edge(tensor, wide, narrow, pace)
     return known[key]
 
 
-def _edge(tensor: Tensor, producer: NDArray[np.int64], consumer: NDArray[np.int64]) -> Edge:
+def _edge(
+    tensor: Tensor, producer: NDArray[np.int64], consumer: NDArray[np.int64], pace: Pace
+) -> Edge:
     """Price every width conversion that an edge may need, with the FIFO before it."""
     wide, narrow = np.unique(producer), np.unique(consumer)
     sources, sinks = (grid.ravel() for grid in np.meshgrid(wide, narrow, indexing="ij"))
-    structure = Resize(tensor, sources, sinks).structure()
+    structure = Resize(tensor, sources, sinks).structure().at(pace)
     points = (len(sources),)
     needed = np.not_equal(sources, sinks) * 1
     fifo = resources.fifo_usage(MIN_FIFO_DEPTH, sources * tensor.bits)

@@ -7,6 +7,7 @@ some puts its words together in a register.
 
 from __future__ import annotations
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.structure import (
     LOAD_ENTRY,
     Buffer,
@@ -19,8 +20,8 @@ from codesign.hardware.structure import (
 )
 from codesign.hardware.wire import element_bytes
 
-LOAD_STAGES = 3
-"""Stages of a loop that moves one element a cycle. A claim, as the `stages` of any loop."""
+LOAD_CHAIN = streamed(Step(Operator.SELECT))
+"""What a loop does that moves one element a cycle."""
 URAM_LATENCY = 3
 """Cycles from address to word: blocks in a column are chained, and need registers on the way.
 
@@ -30,7 +31,7 @@ URAM_WORDS = 1024
 
 Fewer fit four halves of block RAM for each block of 4,096 x 72 bits, and need no loading there."""
 CONSTANT_LATENCY = 1
-"""The same of tables in BRAM and LUTRAM, which `stages` of a loop count already."""
+"""The same of tables in BRAM and LUTRAM, which the chain of a loop counts already."""
 
 
 def extra_stages(table: Buffer) -> Count:
@@ -53,7 +54,7 @@ def load(table: Buffer) -> Load:
     """Return what a process does to fill a table."""
     stream = Stream("loading", 1, table.bits, table.signed, table.words * table.lanes)
     counters = {"word": table.words, "lane": table.lanes}
-    return Load(stream, Loop("load", counters, LOAD_STAGES), table.loaded)
+    return Load(stream, Loop("load", counters, LOAD_CHAIN), table.loaded)
 
 
 def deal(wanted: Load, beat_bits: int, number: int = 0) -> Load:
@@ -70,4 +71,4 @@ def deal(wanted: Load, beat_bits: int, number: int = 0) -> Load:
     counters: dict[str, Count] = {"element": own.words}
     if parts > 1:
         counters["part"] = parts
-    return Load(stream, Loop(f"deal{number}", counters, LOAD_STAGES), wanted.when)
+    return Load(stream, Loop(f"deal{number}", counters, LOAD_CHAIN), wanted.when)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import Operator, Step
 from codesign.hardware.structure import (
     Activation,
     Adders,
@@ -85,11 +86,16 @@ class Requantiser:
         return self.sum_bits + (self.multiplier_bits if self.multiplies else 0)
 
     @property
-    def stages(self) -> int:
-        """Pipeline stages [cycles]: multiply 3, round 1, clip 1; or compare 1, and count."""
+    def steps(self) -> tuple[Step, ...]:
+        """What it does, one after the other: multiply, round and clip; or compare and count."""
         if self.compares:
-            return 1 + int(ceil_log2(self.thresholds))
-        return (3 if self.multiplies else 0) + (2 if self.active else 0)
+            levels = ceil_log2(self.thresholds)
+            return (Step(Operator.COMPARE), Step(Operator.ADD, self.output.bits, levels))
+        if not self.active:
+            return ()
+        clip = (Step(Operator.COMPARE), Step(Operator.SELECT))
+        rescale = (Step(Operator.ADD, self.scaled_bits), *clip)
+        return (Step(Operator.MULTIPLY), *rescale) if self.multiplies else rescale
 
     def multipliers(self, lanes: Count, uses: Count) -> tuple[Multipliers, ...]:
         """Return the multipliers of `lanes` results, busy in `uses` cycles of one image."""

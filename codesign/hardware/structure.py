@@ -10,11 +10,15 @@ for some values only says so in `when`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from codesign.hardware.chain import Chain
+from codesign.hardware.pace import REFERENCE, Pace
 
 Count = int | NDArray[np.int64]
 
@@ -85,17 +89,27 @@ class Activation(IntEnum):
 class Loop:
     """A perfect nest of named counters, pipelined as one loop.
 
-    `ii` [cycles] is the initiation interval and `stages` [cycles] the operator stages between
-    the stream read and the stream write of one iteration. Both are claims: only synthesis can
-    confirm them.
+    `ii` [cycles] is the initiation interval and `chain` what stands between the stream read and
+    the stream write of one iteration: the clock decides in how many stages. Both are claims: only
+    synthesis can confirm them.
     """
 
     name: str
     over: Mapping[str, Count]
-    stages: Count
+    chain: Chain
     ii: int = 1
     entry: Count = 0
     """Cycles that the function takes longer to reach it: those to pass by loops that ran once."""
+    pace: Pace = REFERENCE
+
+    @property
+    def stages(self) -> Count:
+        """Cycles from the start of an iteration to its output."""
+        return self.pace.stages(self.chain)
+
+    def at(self, pace: Pace) -> Self:
+        """Return it on another board or at another clock."""
+        return replace(self, pace=pace)
 
     @property
     def trips(self) -> Count:
@@ -276,6 +290,10 @@ class Load:
         """The stream's name."""
         return self.stream.name
 
+    def at(self, pace: Pace) -> Self:
+        """Return it on another board or at another clock."""
+        return replace(self, loop=self.loop.at(pace))
+
 
 @dataclass(frozen=True, slots=True)
 class Structure:
@@ -294,6 +312,12 @@ class Structure:
     """Bits of state beside the buffers and the loop's own counters."""
     facts: Mapping[str, object] = field(default_factory=dict)
     """Further numbers that the C++ prints and nothing prices."""
+
+    def at(self, pace: Pace) -> Self:
+        """Return it on another board or at another clock, which only stages depend on."""
+        return replace(
+            self, loop=self.loop.at(pace), loads=tuple(load.at(pace) for load in self.loads)
+        )
 
     def names(self) -> dict[str, object]:
         """Return what the C++ twin may use, by name; `part0`, `part1`, ... together as `part`."""

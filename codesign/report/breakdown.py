@@ -182,7 +182,7 @@ def slowest_processes(findings: Findings) -> tuple[Instance, ...]:
 
 def process_interval(instance: Instance) -> int:
     """Return the cycles between images if nothing else were slower."""
-    return int(latency.process_interval(instance.process.structure()))
+    return int(latency.process_interval(instance.structure))
 
 
 def operator_text(node: Node) -> str:
@@ -215,7 +215,7 @@ def _exact_parts(findings: Findings) -> dict[str, dict[str, float]]:
     design = findings.design
     ports = resources.implemented(
         resources.total(
-            resources.process_usage(instance.process.structure())
+            resources.process_usage(instance.structure)
             for instance in design.instances
             if not instance.layer
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.requantise import Requantiser
 from codesign.hardware.structure import (
@@ -49,7 +50,15 @@ class Add(Process):
                 Stream("right", self.lanes, self.right.bits, self.right.signed, words),
             ),
             writes=(Stream("results", self.lanes, output.bits, output.signed, words),),
-            loop=Loop("sum", {"word": words}, stages=4 + self.requantiser.stages),
+            loop=Loop(
+                "sum",
+                {"word": words},
+                streamed(
+                    *(Step(Operator.MULTIPLY) for _ in factors[:1]),
+                    Step(Operator.ADD, self.requantiser.sum_bits),
+                    *self.requantiser.steps,
+                ),
+            ),
             phases=(Phase(1, (Part(words, words, words),)),),
             multipliers=(*factors, *self.requantiser.multipliers(self.lanes, words)),
             adders=(

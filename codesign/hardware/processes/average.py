@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.requantise import Requantiser
 from codesign.hardware.structure import (
@@ -64,7 +65,12 @@ class Average(Process):
             loop=Loop(
                 "position",
                 {"row": rows, "column": columns, "part": parts, "word": words},
-                stages=8 + ceil_log2(self.together) + self.requantiser.stages,
+                streamed(
+                    Step(Operator.MEMORY),
+                    Step(Operator.ADD, sum_bits, ceil_log2(self.together) + 1),
+                    Step(Operator.MULTIPLY),
+                    *self.requantiser.steps,
+                ),
             ),
             phases=(Phase(pixels, (Part(body, body, 0 * words), Part(words, words, words))),),
             buffers=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import streamed, summed
 from codesign.hardware.process import Process
 from codesign.hardware.requantise import Requantiser
 from codesign.hardware.structure import (
@@ -58,7 +59,10 @@ class Depthwise(Process):
             loop=Loop(
                 "tap",
                 {"pixel": self.pixels, "part": parts, "word": words},
-                stages=6 + ceil_log2(self.together) + self.requantiser.stages,
+                streamed(
+                    *summed(ceil_log2(self.together), element.bits + self.weight_bits, sum_bits),
+                    *self.requantiser.steps,
+                ),
             ),
             phases=(Phase(self.pixels, (Part(body, body, 0 * words), Part(words, words, words))),),
             buffers=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import streamed
 from codesign.hardware.process import Process
 from codesign.hardware.structure import Count, Loop, Part, Phase, Stream, Structure
 from codesign.network.tensor import Tensor
@@ -26,6 +27,6 @@ class Fork(Process):
                 Stream("first", self.lanes, bits, signed, words),
                 Stream("second", self.lanes, bits, signed, words),
             ),
-            loop=Loop("copy", {"word": words}, stages=2),
+            loop=Loop("copy", {"word": words}, streamed()),
             phases=(Phase(1, (Part(words, words, words),)),),
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codesign.hardware.chain import streamed, summed
 from codesign.hardware.loading import extra_stages, filling, load, load_entry
 from codesign.hardware.process import Process
 from codesign.hardware.requantise import Requantiser
@@ -82,7 +83,11 @@ class Grouped(Process):
                     "fold": folds,
                     "step": steps,
                 },
-                stages=6 + ceil_log2(factors) + self.requantiser.stages + extra_stages(weights),
+                streamed(
+                    *summed(ceil_log2(factors), element.bits + self.weight_bits, sum_bits),
+                    *self.requantiser.steps,
+                    extra=extra_stages(weights),
+                ),
                 entry=load_entry(weights),
             ),
             phases=(

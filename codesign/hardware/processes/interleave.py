@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.structure import (
     Adders,
@@ -66,7 +67,9 @@ class Interleave(Process):
                     "group": self.groups,
                     "word": words,
                 },
-                stages=4 if self.reorders else 3,
+                streamed(Step(Operator.MEMORY), Step(Operator.SELECT))
+                if self.reorders
+                else streamed(Step(Operator.SELECT)),
             ),
             phases=tuple(self._phases(pixel_words)),
             buffers=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.requantise import Requantiser
 from codesign.hardware.structure import (
@@ -52,7 +53,11 @@ class Join(Process):
         return Structure(
             reads=parts,
             writes=(Stream("results", self.lanes, output.bits, output.signed, pixels * every),),
-            loop=Loop("next", {"pixel": pixels, "word": every}, stages=4 + self.requantiser.stages),
+            loop=Loop(
+                "next",
+                {"pixel": pixels, "word": every},
+                streamed(Step(Operator.SELECT, times=2), *self.requantiser.steps),
+            ),
             phases=(Phase(pixels, tuple(self._part(n, count) for n, count in enumerate(words))),),
             multipliers=(
                 *rescalings,

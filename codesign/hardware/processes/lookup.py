@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.structure import (
     Adders,
@@ -47,7 +48,9 @@ class Lookup(Process):
         return Structure(
             reads=(Stream("source", self.lanes, element.bits, element.signed, count),),
             writes=(Stream("results", self.lanes, output.bits, output.signed, count),),
-            loop=Loop("answer", {"pixel": element.pixels, "word": words}, stages=4),
+            loop=Loop(
+                "answer", {"pixel": element.pixels, "word": words}, streamed(Step(Operator.MEMORY))
+            ),
             phases=(Phase(1, (Part(count, count, count),)),),
             buffers=(
                 Buffer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import streamed, summed
 from codesign.hardware.loading import extra_stages, filling, load, load_entry
 from codesign.hardware.packing import Packing, is_packed
 from codesign.hardware.process import Process
@@ -73,7 +74,11 @@ class Matrix(Process):
             loop=Loop(
                 "product",
                 {"pixel": self.pixels, "fold": folds, "step": steps},
-                stages=6 + ceil_log2(self.simd) + self.requantiser.stages + extra_stages(weights),
+                streamed(
+                    *summed(ceil_log2(self.simd), element.bits + self.weight_bits, sum_bits),
+                    *self.requantiser.steps,
+                    extra=extra_stages(weights),
+                ),
                 entry=load_entry(weights),
             ),
             phases=(

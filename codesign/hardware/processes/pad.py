@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.structure import Adders, Count, Loop, Part, Phase, Stream, Structure
 from codesign.network.tensor import Tensor, map_shape
@@ -31,7 +32,7 @@ class Pad(Process):
             loop=Loop(
                 "place",
                 {"row": top + rows + bottom, "column": left + columns + right, "word": words},
-                stages=3,
+                streamed(Step(Operator.COMPARE), Step(Operator.SELECT)),
             ),
             phases=(
                 Phase(1, (Part(top * wide, 0 * words, top * wide),)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import streamed
 from codesign.hardware.loading import deal
 from codesign.hardware.process import Process
 from codesign.hardware.structure import LOAD_ENTRY, Load, Loop, Part, Phase, Stream, Structure
@@ -34,7 +35,7 @@ class Receive(Process):
         return Structure(
             reads=(Stream("beats", 1, beat, False, words),),
             writes=(Stream("image", self.lanes, bits, signed, words),),
-            loop=Loop("unpack", {"word": words}, stages=2, entry=LOAD_ENTRY if loads else 0),
+            loop=Loop("unpack", {"word": words}, streamed(), entry=LOAD_ENTRY if loads else 0),
             phases=(Phase(1, (Part(words, words, words),)),),
             loads=loads,
             facts={"wire_bits": wire_bits, "is_dealing": bool(loads)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.requantise import Requantiser
 from codesign.hardware.structure import (
@@ -53,7 +54,11 @@ class Reduce(Process):
             loop=Loop(
                 "position",
                 {"pixel": self.pixels, "part": parts, "word": words},
-                stages=3 + ceil_log2(self.together) + self.requantiser.stages,
+                streamed(
+                    Step(Operator.MEMORY),
+                    Step(Operator.ADD, self.requantiser.sum_bits, ceil_log2(self.together) + 1),
+                    *self.requantiser.steps,
+                ),
             ),
             phases=(Phase(self.pixels, (Part(body, body, 0 * words), Part(words, words, words))),),
             buffers=(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.structure import (
     Buffer,
@@ -42,7 +43,7 @@ class Resize(Process):
         return Structure(
             reads=(Stream("source", self.lanes_in, bits, signed, words_in),),
             writes=(Stream("regrouped", self.lanes_out, bits, signed, words_out),),
-            loop=Loop("move", {"t": elements // chunk}, stages=3),
+            loop=Loop("move", {"t": elements // chunk}, streamed(Step(Operator.SELECT))),
             phases=(Phase(1, (Part(elements // chunk, words_in, words_out),)),),
             buffers=(
                 Buffer("held", 1, self.lanes_in, bits, signed, Role.REGISTER),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.structure import Adders, Count, Loop, Part, Phase, Stream, Structure
 from codesign.network.tensor import Tensor
@@ -31,7 +32,9 @@ class Select(Process):
             writes=(
                 Stream("chosen", self.lanes, element.bits, element.signed, element.pixels * kept),
             ),
-            loop=Loop("pass", {"pixel": element.pixels, "word": words}, stages=3),
+            loop=Loop(
+                "pass", {"pixel": element.pixels, "word": words}, streamed(Step(Operator.COMPARE))
+            ),
             phases=(
                 Phase(
                     element.pixels,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import streamed
 from codesign.hardware.process import Process
 from codesign.hardware.structure import Loop, Part, Phase, Stream, Structure
 from codesign.hardware.wire import element_bytes
@@ -22,6 +23,6 @@ class Send(Process):
         return Structure(
             reads=(Stream("outputs", 1, bits, self.element.signed, words),),
             writes=(Stream("beats", 1, 8 * element_bytes(bits), False, words),),
-            loop=Loop("pack", {"word": words}, stages=2),
+            loop=Loop("pack", {"word": words}, streamed()),
             phases=(Phase(1, (Part(words, words, words),)),),
         )

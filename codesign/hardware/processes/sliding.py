@@ -9,6 +9,7 @@ from itertools import groupby
 
 import numpy as np
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.structure import (
     Adders,
@@ -27,6 +28,9 @@ from codesign.network.windows import Window as Geometry
 
 _READS, _LEAVES = 1, 2
 """What happens at a place: a pixel comes in; a patch leaves."""
+
+_CHAIN = streamed(Step(Operator.MEMORY), Step(Operator.COMPARE), Step(Operator.SELECT, times=2))
+"""What is on the map is selected, then the part of the patch that leaves."""
 
 _Run = tuple[int, int]
 """So many places in a row, and what happens at each."""
@@ -77,7 +81,7 @@ class Sliding(Process):
         return Structure(
             reads=(Stream("source", self.lanes, bits, signed, rows * columns * words),),
             writes=(Stream("patches", self.together * self.lanes, bits, signed, writes),),
-            loop=Loop("step", {"t": sum(phase.duration for phase in phases)}, stages=5),
+            loop=Loop("step", {"t": sum(phase.duration for phase in phases)}, _CHAIN),
             phases=phases,
             buffers=(
                 *self._delay("lines", down * places.width * words, kernel_rows - 1, self.storage),

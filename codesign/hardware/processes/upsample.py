@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.structure import (
     Buffer,
@@ -56,7 +57,7 @@ class Upsample(Process):
                     "across": across,
                     "word": words,
                 },
-                stages=4,
+                streamed(Step(Operator.MEMORY), Step(Operator.SELECT)),
             ),
             phases=(
                 Phase(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.requantise import Requantiser
 from codesign.hardware.structure import (
@@ -51,7 +52,7 @@ class Weigh(Process):
             loop=Loop(
                 "weigh",
                 {"pixel": element.pixels, "word": words},
-                stages=6 + self.requantiser.stages,
+                streamed(Step(Operator.MULTIPLY), *self.requantiser.steps),
             ),
             phases=(
                 Phase(1, (Part(count - rest, (count - rest,) * 2, count - rest),)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.structure import (
     Adders,
@@ -21,6 +22,9 @@ from codesign.hardware.structure import (
 )
 from codesign.network.tensor import Tensor
 from codesign.network.windows import Window as Geometry
+
+_CHAIN = streamed(Step(Operator.MEMORY), Step(Operator.SELECT))
+"""What is on the map is selected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class Window(Process):
                     "patches", self.lanes, self.map.bits, self.map.signed, output_rows * row_writes
                 ),
             ),
-            loop=Loop("step", {"t": first_rows * row_words + output_rows * row_cycles}, stages=4),
+            loop=Loop("step", {"t": first_rows * row_words + output_rows * row_cycles}, _CHAIN),
             phases=phases,
             buffers=(
                 Buffer(
