@@ -140,6 +140,11 @@ class Dual:
         """Return what sums `[..., columns]` cost where too much of a resource is possible."""
         return self._value(sums, self.soft)
 
+    def close(self, items: NDArray[np.bool_]) -> None:
+        """Leave out items `[items]` that no design of interest contains."""
+        self.open = self.open & ~items
+        self.closed = np.where(self.open, 0.0, np.inf)
+
     def learn(self, other: Dual) -> None:
         """Take the merits and the best design of a dual of the same problem, if they are open."""
         for merit in other.merits:

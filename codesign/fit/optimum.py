@@ -12,6 +12,7 @@ Source: Balas and Zemel, "An algorithm for large zero-one knapsack problems", Op
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,7 +92,8 @@ def minimise(
         dual.tighten(lambda known: enough(known.bound), first)
         if enough(dual.bound):
             break
-        _exchange(dual, _core(dual, dual.least(), EXCHANGED, limit)[0], effort.starts)
+        core = _core(dual, dual.least(), EXCHANGED, limit)[0]
+        _exchange(dual, core, effort.starts, lambda: enough(dual.bound))
         if len(dual.merits) < 2 or before == (dual.bound, dual.value):
             break
     bound, programmes = dual.bound, 0
@@ -110,13 +112,15 @@ def minimise(
     return Optimum(dual.best, dual.value, min(bound, dual.value, limit), programmes)
 
 
-def _exchange(dual: Dual, core: NDArray[np.intp], starts: int) -> None:
-    """Make the best designs better by exchanges among some items."""
+def _exchange(dual: Dual, core: NDArray[np.intp], starts: int, enough: Callable[[], bool]) -> None:
+    """Make the best designs better by exchanges among some items, until one is good enough."""
     candidates = np.zeros(len(dual.open), bool)
     candidates[core] = True
     exchange = Exchange(dual.problem, dual.columns, candidates)
     for start in dual.promising(starts):
         dual.offer(exchange.improved(start, dual.price))
+        if enough():
+            return
 
 
 def _core(

@@ -7,7 +7,7 @@ move to block RAM and take fewer LUTs. Proofs that nothing fits take the cheaper
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
@@ -17,20 +17,22 @@ from numpy.typing import NDArray
 
 from codesign.fit import worth
 from codesign.fit.dual import Dual
-from codesign.fit.optimum import ANY, THOROUGH, Effort, Optimum, minimise
+from codesign.fit.optimum import ANY, PRICES, THOROUGH, Effort, Optimum, minimise
 from codesign.fit.problem import Items, Problem
 from codesign.fit.worth import TOLERANCE
 from codesign.hardware.board import RESOURCES
 
 Values = NDArray[np.float64]
 
+GROWTH = 4
+"""A span of intervals has so many times as many as one that was ruled out before it."""
+
 
 class Verdict(Enum):
     """Whether any design keeps an interval within the budget."""
 
     FITS = "fits"
-    NONE_SHORTER = "neither this interval nor any shorter one"
-    NONE_HERE = "not this interval; FIFOs of a shorter one might do"
+    NONE = "nothing of this interval fits"
     UNKNOWN = "not decided"
 
 
@@ -64,7 +66,6 @@ class Solver:
         totals = np.array([getattr(problem.board.resources, n) for n in RESOURCES], float)
         self.worth = worth.cost(self.budget, available, problem.taken, totals)
         self.verdicts: dict[int, Verdict] = {}
-        self.tries: dict[int, tuple[Verdict, bool]] = {}
         self.witnesses: dict[int, Items] = {}
         """A design for every interval that was found to fit."""
         self.programmes = 0
@@ -99,38 +100,26 @@ class Solver:
         return self.verdicts[interval]
 
     def _verdict(self, interval: int) -> Verdict:
-        verdict, by_prices = self._tried(interval)
-        return self._whether_none_shorter(interval) if by_prices else verdict
-
-    def _tried(self, interval: int) -> tuple[Verdict, bool]:
-        """Return a verdict on one interval alone, and whether prices proved that none fits."""
-        if interval not in self.tries:
-            self.tries[interval] = self._try(interval)
-        return self.tries[interval]
-
-    def _try(self, interval: int) -> tuple[Verdict, bool]:
         costs = self.costs(interval)
         kept = self.affordable(costs, interval)
         if kept is None:
-            return Verdict.NONE_HERE, True
+            return Verdict.NONE
         excess = self._excess(costs, kept)
         if excess.best is not None and excess.value <= 0.0:
             self.witnesses[interval] = excess.best
-            return Verdict.FITS, False
+            return Verdict.FITS
         if excess.bound > TOLERANCE:
-            return Verdict.NONE_HERE, True
-        found = minimise(self.dual(costs, kept), self.effort, any_will_do=True)
-        self.programmes += found.programmes
+            return Verdict.NONE
+        dual = self.dual(costs, kept)
+        found = minimise(dual, PRICES, any_will_do=True)
+        if found.items is None and self.effort.cores:
+            dual.close(self._impossible(costs, kept))
+            found = minimise(dual, self.effort, any_will_do=True)
+            self.programmes += found.programmes
         if found.items is not None:
             self.witnesses[interval] = found.items
-            return Verdict.FITS, False
-        return (Verdict.NONE_HERE if found.bound == np.inf else Verdict.UNKNOWN), False
-
-    def _whether_none_shorter(self, interval: int) -> Verdict:
-        """Return whether the FIFOs of shorter intervals make no difference to a proof."""
-        shorter = self.costs(interval, self.intervals[0])
-        excluded = self.excluded(shorter, interval)
-        return Verdict.NONE_SHORTER if excluded else Verdict.NONE_HERE
+            return Verdict.FITS
+        return Verdict.NONE if found.bound == np.inf else Verdict.UNKNOWN
 
     def excluded(self, costs: Values, interval: int) -> bool:
         """Return whether prices prove that no design of these costs keeps an interval."""
@@ -145,6 +134,23 @@ class Solver:
             self._prices = excess.prices[0]
         return excess
 
+    def _impossible(self, costs: Values, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the items whose every design takes more than the budget, as prices prove.
+
+        The prices are those of the least load: the share that the fullest resource has of its
+        budget. Nearly full boards leave little that is possible.
+        """
+        loads = costs / np.maximum(self.budget, 1.0)
+        load = Dual(
+            self.problem,
+            costs,
+            kept,
+            worth.nothing(self.budget),
+            lambda items: loads[:, int(loads[items].sum(axis=0).argmax())],
+        )
+        load.tighten(lambda own: own.bound > 1 + TOLERANCE, 1 / np.maximum(self.budget, 1.0))
+        return kept & (load.least() > 1 + TOLERANCE)
+
     def shortest(self, among: Sequence[int]) -> tuple[int, int]:
         """Return the shortest interval that is known to fit, and the shortest that might.
 
@@ -154,41 +160,38 @@ class Solver:
         low, high = 0, len(among) - 1
         while low < high:
             middle = (low + high) // 2
-            if self._tried(among[middle])[0] is Verdict.FITS:
+            if self.verdict(among[middle]) is Verdict.FITS:
                 high = middle
             else:
                 low = middle + 1
-        # one proof, for the longest interval that does not fit, is enough for all shorter ones
         self.verdict(among[high])  # its witness is asked for
-        if not high or self.verdict(among[high - 1]) is Verdict.NONE_SHORTER:
-            return among[high], among[high]
-        return self._shortest_of_some(among)
-
-    def _shortest_of_some(self, among: Sequence[int]) -> tuple[int, int]:
-        """Do the same where an interval may fit though a longer one does not."""
-        low, high = 0, len(among) - 1
-        open_from: int | None = None
-        while low < high:
-            middle = (low + high) // 2
-            verdict = self.verdict(among[middle])
+        # shorter intervals need deeper FIFOs, which may suit the budget better
+        bound = high
+        for place in self._left_open(among[:high]):
+            verdict = self.verdict(among[place])
             if verdict is Verdict.FITS:
-                high = middle
-            elif verdict is Verdict.NONE_SHORTER:
-                low = middle + 1
-            else:
-                fits = [n for n in range(low, middle) if self.verdict(among[n]) is Verdict.FITS]
-                undecided = [
-                    n for n in range(low, middle + 1) if self.verdict(among[n]) is Verdict.UNKNOWN
-                ]
-                if undecided and open_from is None:
-                    open_from = undecided[0]
-                if fits:
-                    high = fits[0]
-                    break
-                low = middle + 1
-        self.verdict(among[high])  # its witness is asked for
-        bound = high if open_from is None else min(open_from, high)
+                high = place
+            if verdict is not Verdict.NONE:
+                bound = place
         return among[high], among[bound]
+
+    def _left_open(self, among: Sequence[int]) -> Iterator[int]:
+        """Yield the places, falling, of intervals that no proof for a whole span rules out."""
+        if not among or self._none_of(among):
+            return
+        stop, size = len(among), 1
+        while stop:
+            start = max(stop - size, 0)
+            if size == 1:
+                yield start
+            elif not self._none_of(among[start:stop]):
+                size //= GROWTH
+                continue
+            stop, size = start, size * GROWTH
+
+    def _none_of(self, among: Sequence[int]) -> bool:
+        """Return whether prices prove that nothing fits at any interval of a span."""
+        return self.excluded(self.costs(among[-1], among[0]), among[-1])
 
     def cheapest(self, interval: int, effort: Effort = THOROUGH) -> Optimum:
         """Return the design of least resources whose every process keeps an interval."""

@@ -92,3 +92,8 @@ def excess(budget: Values) -> Worth:
     slopes = np.zeros((len(budget), 3))
     slopes[:, 2] = 1 / np.maximum(budget, 1.0)
     return Worth(np.column_stack([budget, budget]), slopes, hard=False)
+
+
+def nothing(budget: Values) -> Worth:
+    """Return no cost at all: where only merits count."""
+    return Worth(np.column_stack([budget, budget]), np.zeros((len(budget), 3)), hard=False)
