@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import floor
-from pathlib import Path
+from math import floor, inf
 from typing import Literal
 
 from codesign.accuracy.dataset import Dataset
@@ -17,7 +16,7 @@ from codesign.accuracy.evaluator import Evaluator, accuracy
 from codesign.accuracy.proxy import Proxy
 from codesign.accuracy.sieve import row_of
 from codesign.accuracy.thrift import Hint, Thrift, after
-from codesign.cost.estimate import estimate
+from codesign.cost.estimate import counts, estimate
 from codesign.fit.dataflow import Fit, fit
 from codesign.fit.diagnosis import Diagnosis, diagnose
 from codesign.fit.goal import Goal
@@ -66,33 +65,37 @@ class Target:
     def fit(self, graph: Graph) -> Fit:
         """Return the best design of a graph under this wish, or the one that ranks name.
 
-        A slower clock saves a design nothing but some stages of its pipelines. So the fastest one
-        leaves most cycles between images, and designs are sought at it: in interval, latency and
-        energy (less static power per image) a slower one could only be better where an image
-        takes about as many cycles as pipelines have stages. Where the smallest design was asked
-        for, it is then sought again at the slowest clock at which it still keeps the wished rate.
+        The cycles of a design and what it takes do not depend on its clock. So the fastest clock
+        leaves most cycles between images, and every design is best at it in interval, latency and
+        energy (less static power per image): it is part of every optimum. Where the smallest
+        design was asked for, it then gets the slowest clock that still keeps the wished rate.
         """
         fastest = max(self.clocks_hz)
         if self.ranks:
             return ranked(graph, self.board, fastest, self.ranks, self.tightened)
-        answer = self._at(fastest, graph)
-        if self.objective != "resources" or not answer.feasible:
-            return answer
-        slowest = self._slowest_clock(answer.interval)
-        return answer if slowest == fastest else self._at(slowest, graph)
-
-    def _at(self, clock_hz: float, graph: Graph) -> Fit:
-        return fit(
+        answer = fit(
             graph,
             self.board,
-            clock_hz,
+            fastest,
             self.objective,
-            longest_interval=self.longest_interval(clock_hz),
+            longest_interval=self.longest_interval(fastest),
             budget=self.tightened,
         )
+        if self.objective != "resources" or not answer.feasible:
+            return answer
+        clock_hz = self._slowest_clock(answer.interval)
+        return replace(answer, design=replace(answer.design, clock_hz=clock_hz))
 
-    def judged(self, graph: Graph) -> Outcome:
-        """Return the price of a graph's design, with what it violates (see `fit`)."""
+    def judged(self, graph: Graph, tolerance: float = inf) -> Outcome:
+        """Return the price of a graph's design, with what it violates (see `fit`).
+
+        Where the graph alone breaks the wish by more than `tolerance` in sum (of relative
+        violations), no design is looked for: counting takes microseconds, fitting a second.
+        """
+        counted = counts(graph)
+        broken = violations(counted, self.constraints)
+        if sum(broken.values()) > tolerance:
+            return Outcome(counted, broken)
         answer = self.fit(graph)
         values = estimate(answer.design).values()
         excess = {
@@ -157,13 +160,13 @@ class Fleet:
         """Return the boards where engines are what `ranks` name, on each in its own lists."""
         return replace(self, targets={n: target.at(ranks) for n, target in self.targets.items()})
 
-    def judged(self, graph: Graph) -> Outcome:
-        """Return what a graph is worth on every board.
+    def judged(self, graph: Graph, tolerance: float = inf) -> Outcome:
+        """Return what a graph is worth on every board; `tolerance` as of `Target`.
 
         One network for all has to keep the wish on all of them. With one for each, a network is
         of use where it keeps the wish on one: else what the closest board misses is told.
         """
-        outcomes = {name: target.judged(graph) for name, target in self.targets.items()}
+        outcomes = {name: target.judged(graph, tolerance) for name, target in self.targets.items()}
         values: dict[str, float] = {}
         missed: dict[str, dict[str, float]] = {}
         for name, outcome in outcomes.items():
@@ -238,7 +241,7 @@ class Judge:
         again: its accumulators have the widths that its weights need, not the widest.
         """
         graph = self.family.decode(point)
-        early = self.target.judged(graph)
+        early = self.target.judged(graph, self.tolerance)
         if sum(early.violations.values()) > self.tolerance:
             return early
         start = self.family.start(point)
@@ -248,11 +251,6 @@ class Judge:
             trained = self.evaluator.evaluate(graph, self.dataset, seed, start)
             return self._finished(trained.network, trained.validation_accuracy, {})
         return self._sparing(graph, early, seed, hint)
-
-    def begun(self, seed: int, folder: Path, say: Callable[[str], None]) -> Judge:
-        """Return the judge with what all its evaluations share, kept in `folder`."""
-        evaluator = self.evaluator.begin(self.family, self.dataset, seed, folder, say)
-        return replace(self, evaluator=evaluator)
 
     def _sparing(self, graph: Graph, early: Outcome, seed: int, hint: Hint) -> Outcome:
         """Return what a network is worth that is trained no longer than it promises."""
@@ -299,10 +297,6 @@ class JointJudge:
         target = self.judge.target.at(self.ranks.of(point))
         own = replace(self.judge, target=target)
         return own(self.ranks.network(point), number, seed, hint)
-
-    def begun(self, seed: int, folder: Path, say: Callable[[str], None]) -> JointJudge:
-        """Return the judge with what all its evaluations share, kept in `folder`."""
-        return replace(self, judge=self.judge.begun(seed, folder, say))
 
     def canonical(self, point: Point) -> str:
         """Return a key that is equal for points of equal networks with equal ranks of engines."""

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from codesign.accuracy.dataset import Dataset
+from codesign import candidate
+from codesign.accuracy.dataset import Dataset, Labelled
 from codesign.accuracy.datasets.digits import Digits
 from codesign.accuracy.evaluator import Evaluator, Trained, accuracy
 from codesign.accuracy.evaluators.ptq import Ptq
+from codesign.accuracy.proxy import Proxy
+from codesign.accuracy.sieve import Sieve
+from codesign.accuracy.thrift import Hint
 from codesign.candidate import Judge, Target, pack, unpack
-from codesign.cost.estimate import estimate
+from codesign.cost.estimate import counts, estimate
+from codesign.fit.dataflow import fit
 from codesign.hardware.board import Board
 from codesign.network import serialize
 from codesign.network.families.convnet import Convnet
@@ -142,6 +149,60 @@ def test_a_network_that_misses_the_wish_is_not_trained(dataset: Dataset, wish: s
     assert judging.evaluator.asked == []
     assert outcome.artifact is None
     assert "accuracy" not in outcome.values
+
+
+@dataclass(frozen=True)
+class Noted(Proxy):
+    """Promises nothing, and says that it was asked."""
+
+    steps: list[str]
+
+    def score(self, graph: Graph, split: Labelled, seed: int) -> float:
+        self.steps.append("proxy")
+        return 0.0
+
+
+@pytest.mark.parametrize(
+    ("wish", "steps"),
+    [
+        ("macs<=10", ["count"]),
+        ("fps>=1e12", ["count", "fit"]),
+        ("fps>=1", ["count", "fit", "proxy", "train", "count", "fit"]),
+    ],
+)
+def test_what_takes_longer_comes_later(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, wish: str, steps: list[str]
+) -> None:
+    taken: list[str] = []
+
+    def noting(step: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any, **named: Any) -> Any:
+            taken.append(step)
+            return function(*given, **named)
+
+        return noted
+
+    monkeypatch.setattr(candidate, "counts", noting("count", counts))
+    monkeypatch.setattr(candidate, "fit", noting("fit", fit))
+    monkeypatch.setattr(Counting, "economise", noting("train", Counting.economise))
+    judging = replace(judge(dataset, wishing(wish)), proxy=Noted(taken))
+    outcome = judging(POINT, 0, 1, Hint((), Sieve((), 1.0)))
+    assert taken == steps
+    constraint = Constraint.parse(wish)
+    assert ("accuracy" in outcome.values) == ("train" in steps)
+    if "train" not in steps:
+        assert outcome.violations == {constraint.text: constraint.violation(outcome.values)}
+
+
+def test_what_is_tolerated_of_a_count_is_priced(dataset: Dataset) -> None:
+    macs = FAMILY.decode(POINT).macs
+    wish = f"macs<={macs / 1.5:.0f}"
+    for tolerance, values in ((0.4, {"macs", "parameters", "flops", "weight_bytes"}), (0.6, None)):
+        judging = replace(judge(dataset, wishing(wish)), tolerance=tolerance)
+        outcome = judging(POINT, 0, 1)
+        assert list(outcome.violations.values()) == [pytest.approx(0.5, rel=1e-3)]
+        assert values is None or set(outcome.values) == values
+        assert ("accuracy" in outcome.values) == (values is None)
 
 
 def test_a_network_that_misses_what_is_tolerated_is_trained(dataset: Dataset) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,9 @@ from codesign.errors import ToolError
 from codesign.search.store import Store
 from codesign.search.strategies.nsga2 import Nsga2
 from codesign.search.study import Budget, Result, Study
-from codesign.search.trial import Objective, Outcome
-from codesign.search.workers import work, workers
-from codesign.space import Choice, Point, Space
+from codesign.search.trial import Objective, Outcome, Trial
+from codesign.search.workers import cores, work, workers
+from codesign.space import Choice, Point, Space, Value
 
 SPACE = Space(tuple(Choice(name, tuple(range(6))) for name in "abc"))
 STUDY = Study(
@@ -60,6 +62,47 @@ def test_two_processes_make_the_trials_of_one(tmp_path: Path) -> None:
     processes = {t.values["process"] for t in together.trials}
     assert len(processes) == 2
     assert os.getpid() not in processes
+
+
+def note(point: Point, number: int, seed: int) -> Outcome:
+    (Path(os.environ["CALLS"]) / f"{number}-{os.getpid()}-{time.monotonic_ns()}").touch()
+    return evaluate(point, number, seed)
+
+
+def test_points_of_one_key_are_evaluated_once_in_all_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALLS", str(tmp_path))
+
+    class Twice(Nsga2):
+        """Asks for every point twice, the second time with other values of the same sum."""
+
+        def ask(self, count: int) -> list[dict[str, Value]]:
+            points = super().ask(count // 2)
+            return [*points, *({**p, "a": p["b"], "b": p["a"]} for p in points)]
+
+        def tell(self, trials: Sequence[Trial]) -> None:
+            super().tell(trials[: len(trials) // 2])
+
+    study = replace(
+        STUDY,
+        strategy=Twice,
+        canonical=lambda p: f"{sorted((p['a'], p['b']))}{p['c']}",  # type: ignore[type-var]
+    )
+    with Store.open(None, study.definition()) as store, workers(note, 2) as pool:
+        result = study.run(note, Budget(12), store, pool=pool)
+    assert len(result.trials) == 12
+    assert sorted(int(path.name.partition("-")[0]) for path in tmp_path.iterdir()) == [*range(12)]
+
+
+def test_all_cores_are_used_that_may_be() -> None:
+    allowed = os.sched_getaffinity(0)
+    assert cores() == len(allowed)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def test_a_search_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -32,7 +31,7 @@ from codesign.search.formulations.pareto import Pareto
 from codesign.search.store import Store
 from codesign.search.study import Budget, Result, Stop
 from codesign.search.trial import Constraint, Objective, Trial
-from codesign.search.workers import workers
+from codesign.search.workers import cores, workers
 from codesign.validate.measurement import Measurement
 
 PARETO = Pareto()
@@ -82,7 +81,7 @@ def run(
     settings = prepared.settings
     stage = Stages(say)
     with stage("search", f"{settings.search.trials} networks on {settings.board}"):
-        result = search(prepared, folder, watch, say)
+        result = search(prepared, folder, watch)
         asked = (settings.objectives, settings.wish, settings.board, settings.formulation)
         chosen = choose(result.trials, *asked)
         network = learned(folder, chosen)
@@ -174,24 +173,17 @@ def choose(
     )
 
 
-def search(
-    prepared: Prepared | Several,
-    folder: RunFolder,
-    watch: WatchStanding,
-    say: Callable[[str], None],
-) -> Result:
+def search(prepared: Prepared | Several, folder: RunFolder, watch: WatchStanding) -> Result:
     """Search until the budget is spent, with the folder's journal."""
     settings, study = prepared.settings.search, prepared.study
     budget = Budget(settings.trials, settings.seconds or float("inf"))
-    wanted = settings.workers or os.cpu_count() or 1
-    count = min(wanted, settings.batch, settings.trials)
-    judge = prepared.judge.begun(prepared.settings.seed, folder.path, say)
+    count = min(settings.workers or cores(), settings.batch, settings.trials)
     with (
         Store.open(folder.trials, study.definition()) as store,
-        workers(judge, count) as pool,
+        workers(prepared.judge, count) as pool,
         followed(settings, study, budget, folder.path, watch) as tell,
     ):
-        return study.run(judge, budget, store, tell, pool)
+        return study.run(prepared.judge, budget, store, tell, pool)
 
 
 def learned(folder: RunFolder, trial: Trial) -> Network:

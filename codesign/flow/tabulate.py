@@ -8,7 +8,6 @@ priced side by side.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -29,7 +28,7 @@ from codesign.search.strategies.exhaustive import Exhaustive
 from codesign.search.strategies.random import Random
 from codesign.search.study import Budget, Progress, Study
 from codesign.search.trial import Objective, Outcome, Trial
-from codesign.search.workers import workers
+from codesign.search.workers import cores, workers
 from codesign.space import Point
 from codesign.table import FILE, INDEX, NAME, write_table
 
@@ -185,11 +184,10 @@ def _priced(
 ) -> dict[str, Trial]:
     """Return a trial for every network, by key."""
     budget = Budget(sample.points or study.space.size, fruitless=study.space.size)
-    count = sample.workers or os.cpu_count() or 1
     watch = _Watch(say)
     with (
         Store.open(journal, study.definition()) as store,
-        workers(pricer, count) as pool,
+        workers(pricer, sample.workers or cores()) as pool,
     ):
         result = study.run(pricer, budget, store, watch, pool)
     say(f"{len(result.trials)} different networks")

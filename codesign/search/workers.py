@@ -20,6 +20,14 @@ _evaluate: Evaluate | None = None
 """What this worker process evaluates with: sent once, not with every point."""
 
 
+def cores() -> int:
+    """Return how many cores this process may use, which can be fewer than there are."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1
+
+
 @contextmanager
 def workers(evaluate: Evaluate, count: int) -> Iterator[Executor | None]:
     """Give a pool of `count` processes that call `evaluate`, or None where one is enough.
