@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import floor, inf
+from pathlib import Path
 from typing import Literal
 
 from codesign.accuracy.dataset import Dataset
@@ -65,26 +66,30 @@ class Target:
     def fit(self, graph: Graph) -> Fit:
         """Return the best design of a graph under this wish, or the one that ranks name.
 
-        The cycles of a design and what it takes do not depend on its clock. So the fastest clock
-        leaves most cycles between images, and every design is best at it in interval, latency and
-        energy (less static power per image): it is part of every optimum. Where the smallest
-        design was asked for, it then gets the slowest clock that still keeps the wished rate.
+        A slower clock saves a design nothing but some stages of its pipelines. So the fastest one
+        leaves most cycles between images, and designs are sought at it: in interval, latency and
+        energy (less static power per image) a slower one could only be better where an image
+        takes about as many cycles as pipelines have stages. Where the smallest design was asked
+        for, it is then sought again at the slowest clock at which it still keeps the wished rate.
         """
         fastest = max(self.clocks_hz)
         if self.ranks:
             return ranked(graph, self.board, fastest, self.ranks, self.tightened)
-        answer = fit(
-            graph,
-            self.board,
-            fastest,
-            self.objective,
-            longest_interval=self.longest_interval(fastest),
-            budget=self.tightened,
-        )
+        answer = self._at(fastest, graph)
         if self.objective != "resources" or not answer.feasible:
             return answer
-        clock_hz = self._slowest_clock(answer.interval)
-        return replace(answer, design=replace(answer.design, clock_hz=clock_hz))
+        slowest = self._slowest_clock(answer.interval)
+        return answer if slowest == fastest else self._at(slowest, graph)
+
+    def _at(self, clock_hz: float, graph: Graph) -> Fit:
+        return fit(
+            graph,
+            self.board,
+            clock_hz,
+            self.objective,
+            longest_interval=self.longest_interval(clock_hz),
+            budget=self.tightened,
+        )
 
     def judged(self, graph: Graph, tolerance: float = inf) -> Outcome:
         """Return the price of a graph's design, with what it violates (see `fit`).
@@ -252,6 +257,11 @@ class Judge:
             return self._finished(trained.network, trained.validation_accuracy, {})
         return self._sparing(graph, early, seed, hint)
 
+    def begun(self, seed: int, folder: Path, say: Callable[[str], None]) -> Judge:
+        """Return the judge with what all its evaluations share, kept in `folder`."""
+        evaluator = self.evaluator.begin(self.family, self.dataset, seed, folder, say)
+        return replace(self, evaluator=evaluator)
+
     def _sparing(self, graph: Graph, early: Outcome, seed: int, hint: Hint) -> Outcome:
         """Return what a network is worth that is trained no longer than it promises."""
         costs = hint.costs(early.values)
@@ -297,6 +307,10 @@ class JointJudge:
         target = self.judge.target.at(self.ranks.of(point))
         own = replace(self.judge, target=target)
         return own(self.ranks.network(point), number, seed, hint)
+
+    def begun(self, seed: int, folder: Path, say: Callable[[str], None]) -> JointJudge:
+        """Return the judge with what all its evaluations share, kept in `folder`."""
+        return replace(self, judge=self.judge.begun(seed, folder, say))
 
     def canonical(self, point: Point) -> str:
         """Return a key that is equal for points of equal networks with equal ranks of engines."""

@@ -148,10 +148,10 @@ def estimate(
         network: the design's graph with its learned integers; without it, products by constants
             are priced as those of average weights.
     """
-    slowest = max(int(latency.process_interval(i.process.structure())) for i in design.instances)
+    slowest = max(int(latency.process_interval(i.structure)) for i in design.instances)
     interval = float(slowest) if timing is None else max(timing.interval, float(slowest))
     single = (timing or simulate(design, bounded=False)).latency
-    loops = [instance.process.structure().loop for instance in design.instances]
+    loops = [instance.structure.loop for instance in design.instances]
     stages = [int(loop.stages) for loop in loops]
     # how deep a pipeline is does not matter to the interval if it need not drain
     drained = max((int(loop.stages) for loop in loops if loop.drain), default=0)
@@ -192,7 +192,7 @@ def _usage(instances: Iterable[Instance], network: Network | None) -> Usage:
     for instance in instances:
         own = network.parameters[instance.layer] if network and instance.layer else None
         weights = own.weights if own else None
-        usages.append(resources.process_usage(instance.process.structure(), weights))
+        usages.append(resources.process_usage(instance.structure, weights))
     return resources.total(usages)
 
 
@@ -290,4 +290,4 @@ def knobs(design: Design, name: str) -> dict[str, str]:
 
 
 def _interval(instance: Instance) -> int:
-    return int(latency.process_interval(instance.process.structure()))
+    return int(latency.process_interval(instance.structure))

@@ -81,7 +81,7 @@ def run(
     settings = prepared.settings
     stage = Stages(say)
     with stage("search", f"{settings.search.trials} networks on {settings.board}"):
-        result = search(prepared, folder, watch)
+        result = search(prepared, folder, watch, say)
         asked = (settings.objectives, settings.wish, settings.board, settings.formulation)
         chosen = choose(result.trials, *asked)
         network = learned(folder, chosen)
@@ -173,17 +173,23 @@ def choose(
     )
 
 
-def search(prepared: Prepared | Several, folder: RunFolder, watch: WatchStanding) -> Result:
+def search(
+    prepared: Prepared | Several,
+    folder: RunFolder,
+    watch: WatchStanding,
+    say: Callable[[str], None],
+) -> Result:
     """Search until the budget is spent, with the folder's journal."""
     settings, study = prepared.settings.search, prepared.study
     budget = Budget(settings.trials, settings.seconds or float("inf"))
     count = min(settings.workers or cores(), settings.batch, settings.trials)
+    judge = prepared.judge.begun(prepared.settings.seed, folder.path, say)
     with (
         Store.open(folder.trials, study.definition()) as store,
-        workers(prepared.judge, count) as pool,
+        workers(judge, count) as pool,
         followed(settings, study, budget, folder.path, watch) as tell,
     ):
-        return study.run(prepared.judge, budget, store, tell, pool)
+        return study.run(judge, budget, store, tell, pool)
 
 
 def learned(folder: RunFolder, trial: Trial) -> Network:
