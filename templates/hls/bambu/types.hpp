@@ -1,5 +1,6 @@
-// What src/types.hpp is for the other tools, for Bambu: integers of the next native width, whose
-// needless bits its own analysis removes, and stream words that travel as one packed integer.
+// What src/types.hpp is for the other tools, for Bambu: native integers, whose needless bits its own
+// analysis removes, and stream words that travel as one packed integer. Beyond 16 bits they have 64,
+// so that a product has room for all bits of its factors.
 #ifndef CODESIGN_BAMBU_TYPES_HPP
 #define CODESIGN_BAMBU_TYPES_HPP
 
@@ -10,7 +11,7 @@
 
 namespace codesign {
 
-constexpr int native_bits(int bits) { return bits <= 8 ? 8 : bits <= 16 ? 16 : bits <= 32 ? 32 : 64; }
+constexpr int native_bits(int bits) { return bits <= 8 ? 8 : bits <= 16 ? 16 : 64; }
 
 template <int Bits, bool Signed>
 struct Native;
@@ -19,15 +20,11 @@ struct Native<8, true> { typedef int8_t type; };
 template <>
 struct Native<16, true> { typedef int16_t type; };
 template <>
-struct Native<32, true> { typedef int32_t type; };
-template <>
 struct Native<64, true> { typedef int64_t type; };
 template <>
 struct Native<8, false> { typedef uint8_t type; };
 template <>
 struct Native<16, false> { typedef uint16_t type; };
-template <>
-struct Native<32, false> { typedef uint32_t type; };
 template <>
 struct Native<64, false> { typedef uint64_t type; };
 
