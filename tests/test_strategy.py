@@ -178,6 +178,19 @@ def test_options_of_bayes_are_checked():
         bayes(SPACE, OBJECTIVES, 0, {"surrogate": "forrest"})
     with pytest.raises(InputError, match="option start must be at least 2, got 1"):
         bayes(SPACE, OBJECTIVES, 0, {"start": 1})
+    with pytest.raises(InputError, match=r"option local lies in 0 \.\. 1, got 1\.5"):
+        bayes(SPACE, OBJECTIVES, 0, {"local": 1.5})
+
+
+def test_bayes_chooses_beside_the_front_where_asked():
+    space = Space(tuple(Choice(f"x{i}", tuple(range(6))) for i in range(5)))
+    options = OPTIONS["bayes"] | {"local": 1.0}
+    trials = search("bayes", 60, space=space, options=options)
+    for place in range(8, 60):
+        front = pareto.front(trials[:place], OBJECTIVES)
+        beside = {p for t in front for p in neighbours(space, space.encode(t.point))}
+        untried = beside - {space.encode(trial.point) for trial in trials[:place]}
+        assert not untried or space.encode(trials[place].point) in untried
 
 
 def test_a_forest_beats_random_too():

@@ -22,13 +22,18 @@ Reals = NDArray[np.float64]
 SURROGATES = ("gp", "forest")
 
 _GROWTH = 1.2
-"""Growth of the number of trials after which processes are tuned, and candidates drawn, anew."""
+_MOST_GROWN = 64
+"""Growth of the number of trials, as a factor and at the most, after which candidates are drawn,
+and kernels tuned, anew."""
 _MOST_TUNED = 250
 """Trials that a process is tuned to; all of them decide afterwards."""
 _TREES = 100
 _SPLIT = 1 / 3
 """Share of the columns that a tree looks at for each split, so that the trees differ."""
-_FRONT_PARENTS = 64
+_LEAST_DEVIATION = 1e-6
+"""Of a forest, whose trees may all agree."""
+_PARENTS = 128
+"""Trials, the best by rank, whose neighbours are candidates; so are those of a later front."""
 _LOWEST = -4.0
 """About the smallest normal score of some thousand trials."""
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(16)
@@ -43,7 +48,8 @@ class Bayes(Strategy):
     mean and deviation. For every point asked for, weights of the objectives are drawn, and the
     candidate of the largest expected improvement of the weighted Chebyshev norm is taken: with
     independent objectives that is an integral over products of normal probabilities.
-    Candidates are drawn at random and from the neighbours of the front.
+    Candidates are drawn at random and from the neighbours of the best trials. With a chance of
+    `local` it is the best of the neighbours of one member of the front.
 
     A choice is a category: its distance is the same between any two of its values. Costs become
     normal scores, so that no outlier and no unit decides.
@@ -52,7 +58,12 @@ class Bayes(Strategy):
     norm of a model's objectives); Hutter et al., LION 2011 (forests).
     """
 
-    defaults: ClassVar[Mapping[str, Value]] = {"surrogate": "gp", "start": 24, "candidates": 2000}
+    defaults: ClassVar[Mapping[str, Value]] = {
+        "surrogate": "gp",
+        "start": 24,
+        "candidates": 2000,
+        "local": 0.3,
+    }
 
     def __init__(
         self,
@@ -72,15 +83,19 @@ class Bayes(Strategy):
             if int(self.options[name]) < least:
                 problem = f"option {name} must be at least {least}, got {self.options[name]}"
                 raise InputError(place, problem)
+        if not 0 <= float(self.options["local"]) <= 1:
+            problem = f"option local lies in 0 .. 1, got {self.options['local']}"
+            raise InputError(place, problem)
         self._random = np.random.default_rng(seed)
         self._trials: dict[Indices, Trial] = {}
         self._asked: set[Indices] = set()
+        self._front: list[Indices] = []
         self._pool: dict[Indices, int] = {}  # candidates and their places in the surrogates
         self._parents: set[Indices] = set()  # whose neighbours the pool has
         self._kernels: list[Kernel | None] = [None] * len(self.objectives)
         self._surrogates: list[Surrogate] = []
         self._learnt = 0
-        self._due = 0.0
+        self._due = 0
         sizes = [len(choice.values) for choice in space.choices]
         self._offsets = np.concatenate([[0], np.cumsum(sizes)])[:-1]
         self._width = sum(sizes)
@@ -98,27 +113,42 @@ class Bayes(Strategy):
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Remember the trials."""
-        self._trials.update({self.space.encode(trial.point): trial for trial in trials})
+        self._trials.update({self._indices(trial): trial for trial in trials})
 
     def _promising(self, count: int) -> list[Indices]:
         """Return new points, the best of many candidates in random directions."""
+        known = list(self._trials.values())
+        self._front = [self._indices(t) for t in pareto.front(known, self.objectives)]
         scores = self._scores()
-        if len(self._trials) >= self._due:
+        if len(known) >= self._due:
             self._renew(scores)
         else:
             self._grow()
-        pool = [point for point in self._pool if point not in self._asked]
-        if not pool:
+        pool = list(self._pool)
+        free = np.array([point not in self._asked for point in pool], bool)
+        if not free.any():
             return []
-        places = np.array([self._pool[point] for point in pool])
-        means, deviations = self._predicted(scores, places)
-        chosen: list[int] = []
-        for _ in range(min(count, len(pool))):
+        means, deviations = self._predicted(scores)
+        chosen: list[Indices] = []
+        while len(chosen) < count and free.any():
             weights = self._random.dirichlet(np.ones(scores.shape[1]))
             gain = _improvement(means, deviations, weights, _norms(scores, weights).min())
-            gain[chosen] = -1.0
-            chosen.append(int(gain.argmax()))
-        return [pool[index] for index in chosen]
+            gain[~self._eligible(free)] = -1.0
+            best = int(gain.argmax())
+            free[best] = False
+            chosen.append(pool[best])
+        return chosen
+
+    def _eligible(self, free: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which of the free candidates to choose from: now and then beside the front."""
+        if self._random.random() >= float(self.options["local"]):
+            return free
+        member = self._front[int(self._random.integers(len(self._front)))]
+        beside = [point for point in neighbours(self.space, member) if point in self._pool]
+        near = np.zeros_like(free)
+        near[[self._pool[point] for point in beside]] = True
+        near &= free
+        return near if near.any() else free
 
     def _scores(self) -> Reals:
         """Return what is to be small, `[trials, objectives]`: normal scores of ranks.
@@ -141,22 +171,34 @@ class Bayes(Strategy):
         return scores
 
     def _renew(self, scores: Reals) -> None:
-        """Draw new candidates, and tune the processes to all that is known."""
+        """Draw new candidates, and make new surrogates for them."""
         known = list(self._trials)
-        self._due = len(known) * _GROWTH
-        self._parents = set()
-        found = dict.fromkeys(self._beside_front())
+        self._due = min(ceil(len(known) * _GROWTH), len(known) + _MOST_GROWN)
+        ranks = pareto.trial_ranks(list(self._trials.values()), self.objectives)
+        self._parents = {known[place] for place in ranks.argsort(kind="stable")[:_PARENTS]}
+        found = {
+            point: None
+            for parent in known
+            if parent in self._parents
+            for point in neighbours(self.space, parent)
+        }
         for _ in range(int(self.options["candidates"])):
             found[drawn(self.space, self._random)] = None
         self._pool = {}
         self._place(point for point in found if point not in self._asked)
-        if self.options["surrogate"] == "forest" or not self._pool:
-            return
-        points, room = np.array(known), ceil(self._due) - len(known)
+        self._learnt = len(known)
+        if not self._pool:
+            self._due = 0
+        elif self.options["surrogate"] == "gp":
+            self._tune(scores)
+
+    def _tune(self, scores: Reals) -> None:
+        """Tune the kernels, and learn all that is known."""
+        known = list(self._trials)
+        points, room = np.array(known), self._due - len(known)
         for column, kernel in enumerate(self._kernels):
             part = self._random.permutation(len(known))[:_MOST_TUNED]
             self._kernels[column] = tuned(points[part], scores[part, column], kernel)
-        self._learnt = len(known)
         self._surrogates = [
             Surrogate(kernel, points, np.array(list(self._pool)), room)
             for kernel in self._kernels
@@ -183,25 +225,24 @@ class Bayes(Strategy):
 
     def _beside_front(self) -> Iterator[Indices]:
         """Yield the neighbours of the front that were not yielded since the pool was drawn."""
-        front = pareto.front(list(self._trials.values()), self.objectives)
-        parents = [self.space.encode(trial.point) for trial in front]
-        new = [parent for parent in parents if parent not in self._parents]
-        for index in self._random.permutation(len(new))[:_FRONT_PARENTS]:
-            self._parents.add(new[int(index)])
-            yield from neighbours(self.space, new[int(index)])
+        for parent in self._front:
+            if parent not in self._parents:
+                self._parents.add(parent)
+                yield from neighbours(self.space, parent)
 
-    def _predicted(self, scores: Reals, places: NDArray[np.int64]) -> tuple[Reals, Reals]:
-        """Return means and deviations of the candidates at some places, `[places, objectives]`."""
-        columns = range(scores.shape[1])
+    def _predicted(self, scores: Reals) -> tuple[Reals, Reals]:
+        """Return means and deviations of all candidates, `[candidates, objectives]`."""
+        columns = scores.T
         if self.options["surrogate"] == "gp":
-            means = [self._surrogates[j].means(scores[:, j])[places] for j in columns]
-            deviations = [surrogate.deviations()[places] for surrogate in self._surrogates]
+            pairs = zip(self._surrogates, columns, strict=True)
+            parts = [(model.means(column), model.deviations()) for model, column in pairs]
         else:
-            where = self._encoded(list(self._pool))[places]
-            seen = self._encoded(list(self._trials))
-            parts = [self._by_forest(seen, scores[:, j], where) for j in columns]
-            means, deviations = [part[0] for part in parts], [part[1] for part in parts]
-        return np.stack(means, axis=1), np.stack(deviations, axis=1)
+            where, seen = self._encoded(list(self._pool)), self._encoded(list(self._trials))
+            parts = [self._by_forest(seen, column, where) for column in columns]
+        return np.stack([p[0] for p in parts], axis=1), np.stack([p[1] for p in parts], axis=1)
+
+    def _indices(self, trial: Trial) -> Indices:
+        return self.space.encode(trial.point)
 
     def _by_forest(self, seen: Reals, scores: Reals, where: Reals) -> tuple[Reals, Reals]:
         """Return mean and deviation of one objective at the candidates."""
@@ -211,7 +252,7 @@ class Bayes(Strategy):
         trees = ExtraTreesRegressor(_TREES, max_features=_SPLIT, random_state=seed)
         trees.fit(seen, scores)
         mean, deviation = trees.predict(where, return_std=True)
-        return mean, deviation
+        return mean, np.maximum(deviation, _LEAST_DEVIATION)
 
     def _encoded(self, points: Sequence[Indices]) -> Reals:
         """Return one column per value of each choice, `[points, values]`."""
