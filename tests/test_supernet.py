@@ -1,7 +1,7 @@
 """Weights shared by all networks of a family: what is a slice of what, and what it is worth."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -27,11 +27,15 @@ from codesign.network.families.onnx import Onnx
 from codesign.network.families.proxyless import Proxyless
 from codesign.network.families.resnet import Resnet
 from codesign.network.family import Family
+from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.network import FloatNetwork
 from codesign.network.onnx.float_export import save_floats
+from codesign.network.ops.dense import Dense
+from codesign.network.ops.pad2d import Pad2d
 from codesign.network.roles import roles
 from codesign.network.serialize import digest
-from codesign.network.tensor import Tensor
+from codesign.network.tensor import Tensor, signed_bits
+from codesign.space import Choice, Space
 
 DIGITS = Digits().load()
 FEW = replace(DIGITS, train=DIGITS.train.take(np.arange(200)))
@@ -355,15 +359,42 @@ def test_what_was_saved_is_what_is_loaded(tmp_path):
     }
 
 
+@dataclass(frozen=True)
+class Strangers(Family):
+    """Networks whose only layer reads a map of a size that no other one reads."""
+
+    def space(self):
+        return Space((Choice("rows", tuple(range(10_000))),))
+
+    def decode(self, point):
+        pad = Pad2d((0, 0, point["rows"], 0))
+        frame = Tensor(pad.output_shape([self.input.shape]), 8, signed=False)
+        dense = Dense(frame.elements, self.classes, 8)
+        scores = Tensor(
+            (self.classes,), 2 + signed_bits(*dense.accumulator_range([frame], None)), signed=True
+        )
+        nodes = Node("pad", pad, (INPUT,), frame, 0), Node("dense", dense, ("pad",), scores, 0)
+        return Graph("strangers", self.input, nodes)
+
+
 def test_networks_that_share_nothing_are_refused(tmp_path):
-    one = Convnet(IMAGE, 10, **{**SMALL, "widths": (4,), "kernels": (3,), "weight_bits": (4, 8)})
-    with pytest.raises(InputError, match="all networks have the same layers"):
-        begun(tmp_path, one)
-    floats = begun_floats()
-    save_floats(floats, tmp_path / "model.onnx")
+    with pytest.raises(InputError, match=r"only \d% of the layers have a like in other networks"):
+        begun(tmp_path, Strangers(IMAGE, 10))
+    save_floats(begun_floats(), tmp_path / "model.onnx")
     family = Onnx(IMAGE, 10, model=str(tmp_path / "model.onnx"), weight_bits=(4, 8))
     with pytest.raises(InputError, match="networks that are already trained share nothing"):
         begun(tmp_path, family)
+
+
+def test_one_network_in_many_widths_is_a_supernet_as_well(tmp_path):
+    one = Convnet(IMAGE, 10, **{**SMALL, "widths": (4,), "kernels": (3,), "weight_bits": (4, 8)})
+    judging, networks = begun(tmp_path, one), graphs(one, 4)
+    assert len(set(networks)) > 1
+    seen = {
+        judging.evaluate(graph, FEW, 0).floats.parameters["conv0"].weights.tobytes()
+        for graph in networks
+    }
+    assert len(seen) == 1
 
 
 def begun_floats():
@@ -403,7 +434,10 @@ def searched(tmp_path, name, *changes):
 def test_one_supernet_serves_several_boards_and_a_second_run(tmp_path, monkeypatch):
     seen = trained_epochs(monkeypatch)
     trials, lines = searched(tmp_path, "first", "board=zcu104,pynq_z2,kv260")
-    assert lines == ["supernet: 1 epochs for all networks of convnet"]
+    assert lines == [
+        "supernet: 1 epochs for all networks of convnet",
+        "supernet: 1 of 1 epochs",
+    ]
     assert len(seen) == 1
     assert all(0 < trial.values["accuracy"] < 1 for trial in trials)
     kept = tmp_path / "first" / FILE

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -29,9 +30,12 @@ from codesign.errors import InputError
 from codesign.network.family import Family
 from codesign.network.graph import Graph
 from codesign.network.network import FloatNetwork
+from codesign.network.roles import roles
 
 _SURVEYED = 500
 """Networks that are looked at to know how large each layer may be."""
+_LEAST_SHARED = 0.5
+"""Of the layers of networks drawn at random, those whose role another one has, too."""
 _UNREADABLE = (EOFError, LookupError, OSError, RuntimeError, TypeError, UnpicklingError, ValueError)
 
 
@@ -48,21 +52,20 @@ class Sampler:
         """Look at some networks of a family, to know how large its layers are.
 
         Raises:
-            InputError: the family brings weights of its own, or is a single network.
+            InputError: the family brings weights of its own, or its networks share too little.
         """
         space, random = family.space(), np.random.default_rng(seed)
-        extents, keys = Extents(), set()
+        extents, uses = Extents(), Counter[str]()
         for _ in range(_SURVEYED):
             point = space.sample(random)
             if family.start(point) is not None:
-                problem = "networks that are already trained share nothing"
-                raise InputError("training.evaluator", problem, "take qat or ptq")
+                raise _unshared("networks that are already trained share nothing")
             graph = family.decode(point)
-            keys.add(frozenset((n.name, n.op.weight_shape, n.inputs) for n in graph))
             extents.include(graph)
-        if len(keys) == 1:
-            problem = "all networks have the same layers, so there is nothing to share"
-            raise InputError("training.evaluator", problem, "take qat or ptq")
+            uses.update(roles(graph).values())
+        share = 1 - sum(count == 1 for count in uses.values()) / uses.total()
+        if share < _LEAST_SHARED:
+            raise _unshared(f"only {share:.0%} of the layers have a like in other networks")
         return cls(family, extents, seed)
 
     def epoch(self, number: int, steps: int, paths: int) -> Iterator[list[Graph]]:
@@ -77,6 +80,10 @@ class Sampler:
             graph = self.family.decode(space.sample(random))
             if self.extents.cover(graph):
                 return graph
+
+
+def _unshared(problem: str) -> InputError:
+    return InputError("training.evaluator", problem, "take qat or ptq")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +129,12 @@ class Training:
 
 
 def learn_shared(
-    sampler: Sampler, split: Labelled, recipe: Recipe, paths: int, checkpoint: Path
+    sampler: Sampler,
+    split: Labelled,
+    recipe: Recipe,
+    paths: int,
+    checkpoint: Path,
+    told: Callable[[int], None] = lambda _: None,
 ) -> SharedWeights:
     """Return a supernet after training; after every epoch it can be interrupted, and goes on.
 
@@ -134,6 +146,7 @@ def learn_shared(
         recipe: how long and how fast to learn.
         paths: networks of one step, whose losses are averaged.
         checkpoint: the file that holds an unfinished training.
+        told: is told the number of epochs after each of them.
     """
     generator = torch.Generator().manual_seed(sampler.seed)
     shared = SharedWeights(sampler.extents, generator)
@@ -149,6 +162,7 @@ def learn_shared(
         passing.follow(sampler.epoch(number, steps, paths))
         passing.learn(optimizer, cycle)
         training.write(checkpoint, number + 1)
+        told(number + 1)
     return shared
 
 

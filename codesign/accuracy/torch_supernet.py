@@ -9,25 +9,23 @@ ICLR 2020 (arXiv 1908.09791), section 3.3, kernels and channels that lie in each
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
 from codesign.accuracy.dataset import Labelled
+from codesign.accuracy.supernet_file import Arrays
 from codesign.accuracy.torch_module import FloatModule
 from codesign.accuracy.torch_training import Epoch, Recipe
 from codesign.network.graph import Graph, Node
 from codesign.network.network import FloatNetwork, FloatParameters
 from codesign.network.op import Shape
 from codesign.network.roles import roles
-
-Arrays = Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(slots=True)

@@ -28,6 +28,8 @@ from codesign.network.scales import choose_scales
 FILE = "supernet.npz"
 CHECKPOINT = "supernet.part"
 
+_TOLD = 10
+"""Lines that a training tells of itself, about."""
 _COMPARED = 100
 """Networks for which a supernet from elsewhere has to have all layers."""
 
@@ -99,18 +101,25 @@ class Supernet(TorchEvaluator):
                 supernet_file.save(path, task, self._taken(family, task))
             else:
                 say(f"supernet: {self.epochs} epochs for all networks of {task.family}")
-                self._train(Sampler.survey(family, seed), dataset, folder, task)
+                shared = self._learned(Sampler.survey(family, seed), dataset, folder, say)
+                supernet_file.save(path, task, shared.arrays())
+                (folder / CHECKPOINT).unlink(missing_ok=True)
         found, arrays = supernet_file.load(path)
         task.check(found, str(path))
         return Inheriting(self, arrays, self.observed_images)
 
-    def _train(self, sampler: Sampler, dataset: Dataset, folder: Path, task: Task) -> None:
-        checkpoint = folder / CHECKPOINT
+    def _learned(
+        self, sampler: Sampler, dataset: Dataset, folder: Path, say: Callable[[str], None]
+    ) -> SharedWeights:
+        def told(epochs: int) -> None:
+            if epochs % ceil(self.epochs / _TOLD) == 0:
+                say(f"supernet: {epochs} of {self.epochs} epochs")
+
         recipe = self.recipe(self.epochs, self.learning_rate)
         with threads(self.threads):
-            shared = learn_shared(sampler, dataset.train, recipe, self.paths, checkpoint)
-        supernet_file.save(folder / FILE, task, shared.arrays())
-        checkpoint.unlink(missing_ok=True)
+            return learn_shared(
+                sampler, dataset.train, recipe, self.paths, folder / CHECKPOINT, told
+            )
 
     def _taken(self, family: Family, task: Task) -> supernet_file.Arrays:
         """Return the weights of a supernet from elsewhere, if they serve."""
