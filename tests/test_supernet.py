@@ -253,7 +253,7 @@ def test_a_training_that_is_seeded_twice_is_the_same(tmp_path):
     for name, seed in (("one", 0), ("same", 0), ("other", 1)):
         folder = tmp_path / name
         folder.mkdir()
-        torch.manual_seed(hash(name) % 99)
+        torch.manual_seed(len(name))
         files.append(begun(folder, seed=seed, epochs=2).arrays)
     one, same, other = files
     assert all(np.array_equal(one[name], same[name]) for name in one)
@@ -319,7 +319,7 @@ def test_a_supernet_is_reused_without_training(learned, tmp_path, monkeypatch):
         (Resnet(IMAGE, 10), DIGITS, "holds networks of the family convnet, not resnet"),
         (Convnet(IMAGE, 11, **SMALL), DIGITS, "is for images of 1x8x8 in 10 classes, not for"),
         (FAMILY, FEW, "was trained on other images"),
-        (Convnet(IMAGE, 10), DIGITS, "lacks layers that convnet has with these options"),
+        (Convnet(IMAGE, 10), DIGITS, r"lacks layers of \d+% of the networks that these options"),
     ],
 )
 def test_a_supernet_for_something_else_is_refused_in_one_line(
