@@ -12,6 +12,7 @@ from codesign.accuracy.dataset import Dataset
 from codesign.candidate import Fleet, JointJudge, Judge, Target
 from codesign.errors import InfeasibleError, InputError
 from codesign.flow.followed import check_followed
+from codesign.flow.learned import check_learnable
 from codesign.flow.savings import decisive, guide_of, proxy_of
 from codesign.flow.sections import Hardware
 from codesign.flow.settings import Settings
@@ -69,6 +70,7 @@ def prepare(settings: Settings) -> Prepared | Several:
         InfeasibleError: no network whatever can meet the wish.
     """
     _check_possible(settings.wish)
+    check_learnable(settings)
     settings.member("validation")
     dataset: Dataset = settings.build_member("dataset").load()
     if len(settings.boards) == 1:

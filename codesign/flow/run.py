@@ -19,6 +19,7 @@ from codesign.flow.best import Best, write_project
 from codesign.flow.findings import gather
 from codesign.flow.folder import RunFolder
 from codesign.flow.followed import WatchStanding, followed
+from codesign.flow.learned import learned_study
 from codesign.flow.manifest import Manifest
 from codesign.flow.prepare import Prepared, Several
 from codesign.network import serialize
@@ -180,7 +181,8 @@ def search(
     say: Callable[[str], None],
 ) -> Result:
     """Search until the budget is spent, with the folder's journal."""
-    settings, study = prepared.settings.search, prepared.study
+    settings = prepared.settings.search
+    study = learned_study(prepared.settings, prepared.judge, prepared.study, folder, say)
     budget = Budget(settings.trials, settings.seconds or float("inf"))
     count = min(settings.workers or cores(), settings.batch, settings.trials)
     judge = prepared.judge.begun(prepared.settings.seed, folder.path, say)
