@@ -173,8 +173,9 @@ def compare(task: Tabular, reference: Mapping[str, float], seeds: range = range(
 
 
 def contestants() -> dict[str, type[Strategy]]:
-    """Return the strategies by name, but for the one that tries everything."""
-    names = [name for name in load.names("search.strategies") if name != "exhaustive"]
+    """Return the strategies by name, but for those that try everything, or learn from images."""
+    left_out = ("differentiable", "exhaustive")
+    names = [name for name in load.names("search.strategies") if name not in left_out]
     return {name: load.member("search.strategies", Strategy, name) for name in names}
 
 
