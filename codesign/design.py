@@ -19,7 +19,7 @@ from codesign.hardware.processes.resize import Resize
 from codesign.hardware.processes.send import Send
 from codesign.hardware.structure import Load, Stream, Structure
 from codesign.hardware.template import HardwareTemplate
-from codesign.hardware.wire import widest_lanes
+from codesign.hardware.wire import earlier_lanes, legal_lanes
 from codesign.network.graph import INPUT, Graph
 from codesign.network.tensor import Tensor
 
@@ -70,6 +70,8 @@ class Design:
     """One graph on one board: an engine per node, at `clock_hz`.
 
     `depths` gives FIFOs by name the depth [words] that they need beyond the minimum of 2.
+    `port_lanes` gives the input and each output, by name, the elements that cross its port in a
+    cycle; without it the input takes as many of a pixel as fit 64 bits, and an output gives one.
     """
 
     graph: Graph
@@ -77,11 +79,17 @@ class Design:
     clock_hz: float
     engines: Mapping[str, HardwareTemplate]
     depths: Mapping[str, int] = field(default_factory=dict)
+    port_lanes: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         wrong = {node.name for node in self.graph} ^ set(self.engines)
         if wrong:
             raise ValueError(f"a design has one engine per node; check {sorted(wrong)}")
+        for name, lanes in self.port_lanes.items():
+            if name not in (INPUT, *self.graph.outputs):
+                raise ValueError(f"no port is called '{name}'")
+            if lanes not in legal_lanes(self.graph.tensor(name), self.board.port_bits):
+                raise ValueError(f"the port of '{name}' cannot carry {lanes} elements in a cycle")
         unknown = set(self.depths) - {fifo.name for fifo in self.fifos}
         if unknown:
             raise ValueError(f"no FIFO is called {sorted(unknown)}")
@@ -120,6 +128,11 @@ class Design:
         """The processes by which answers leave, one for each of the graph's outputs."""
         return self.instances[-len(self.graph.outputs) :]
 
+    def lanes_of(self, port: str) -> int:
+        """Return the elements that cross a port in a cycle; it is named as what it carries."""
+        usual = earlier_lanes(self.graph.input) if port == INPUT else 1
+        return self.port_lanes.get(port, usual)
+
     def layer(self, name: str) -> tuple[Instance, ...]:
         """Return the processes of one node's engine, in order."""
         return tuple(instance for instance in self.instances if instance.layer == name)
@@ -141,7 +154,7 @@ class _Wiring:
 
     def build(self) -> tuple[tuple[Instance, ...], tuple[Fifo, ...]]:
         graph = self.design.graph
-        lanes = widest_lanes(graph.input)
+        lanes = self.design.lanes_of(INPUT)
         wanted = tuple(
             load
             for node in graph
@@ -171,10 +184,12 @@ class _Wiring:
         for tensor, end in ends.items():
             name = SEND if len(ends) == 1 else f"{SEND}_{tensor}"
             element = self.design.graph.tensor(tensor)
-            finals[tensor] = name, self._join(end, f"{name}_in", element, 1), element
-        for tensor, (name, final, element) in finals.items():
+            lanes = self.design.lanes_of(tensor)
+            final = self._join(end, f"{name}_in", element, lanes)
+            finals[tensor] = name, final, Send(element, lanes)
+        for tensor, (name, final, send) in finals.items():
             port = "output_stream" if len(ends) == 1 else f"{tensor}_stream"
-            self._place(name, Send(element), (final,), "", (port,))
+            self._place(name, send, (final,), "", (port,))
 
     def _chain(self, layer: str, processes: tuple[Process, ...], inputs: tuple[str, ...]) -> str:
         """Place an engine's processes; return the name of the last one."""

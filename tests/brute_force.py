@@ -14,12 +14,14 @@ from codesign.cost import latency
 from codesign.cost.estimate import estimate
 from codesign.cost.pipeline import schedule
 from codesign.cost.timing import Timing
+from codesign.cost.transfer import memory_interval
 from codesign.design import Design
 from codesign.fit.depths import held_elements, input_depth
 from codesign.fit.options import template_of
 from codesign.hardware.board import RESOURCES, Board
 from codesign.hardware.structure import Storage, Structure
 from codesign.hardware.template import HardwareTemplate
+from codesign.hardware.wire import legal_lanes
 from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.op import Op
 from codesign.network.ops.add import Add
@@ -80,8 +82,9 @@ def small_problems(networks: int) -> Iterator[tuple[int, Graph, Board]]:
     while found < networks:
         graph = tiny_graph(np.random.default_rng(seed))
         sizes = [template_of(n, graph.inputs(n)).space(n, graph.inputs(n)).size for n in graph]
-        if np.prod(sizes) <= MOST_DESIGNS:
-            yield seed, graph, Board.load(BOARDS[found % len(BOARDS)])
+        board = Board.load(BOARDS[found % len(BOARDS)])
+        if np.prod(sizes) * len(port_widths(graph, board)) <= MOST_DESIGNS:
+            yield seed, graph, board
             found += 1
         seed += 1
 
@@ -102,9 +105,17 @@ def engines_of(node: Node, graph: Graph, board: Board) -> list[HardwareTemplate]
     ]
 
 
+def port_widths(graph: Graph, board: Board) -> list[dict[str, int]]:
+    """Return every choice of the accelerator's ports."""
+    ports = (INPUT, *graph.outputs)
+    legal = [legal_lanes(graph.tensor(port), board.port_bits) for port in ports]
+    return [dict(zip(ports, lanes, strict=True)) for lanes in product(*legal)]
+
+
 def slowest(design: Design) -> int:
-    """Return the cycles of the slowest process."""
-    return max(int(latency.process_interval(i.structure)) for i in design.instances)
+    """Return the cycles of the slowest process, or those that the memory outside needs."""
+    processes = [int(latency.process_interval(i.structure)) for i in design.instances]
+    return max(*processes, memory_interval(design))
 
 
 def needed(design: Design) -> np.ndarray:
@@ -120,8 +131,9 @@ class Brute:
         self.graph, self.board = graph, board
         self.engines = {node.name: engines_of(node, graph, board) for node in graph}
         self.designs = [
-            Design(graph, board, CLOCK_HZ, dict(zip(self.engines, engines, strict=True)))
+            Design(graph, board, CLOCK_HZ, dict(zip(self.engines, engines, strict=True)), {}, lanes)
             for engines in product(*self.engines.values())
+            for lanes in port_widths(graph, board)
         ]
         self.slowest = np.array([slowest(design) for design in self.designs])
         self.intervals = sorted(set(self.slowest.tolist()))

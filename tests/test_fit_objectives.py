@@ -75,8 +75,8 @@ def check(brute: Brute, known: Reference, goal: Goal, budget: Mapping[str, int])
     assert answer.feasible == bool(every)
     if not every:
         return answer
-    engines = [design.engines for design in brute.designs]
-    number = engines.index(answer.design.engines)
+    chosen = [(design.engines, design.port_lanes) for design in brute.designs]
+    number = chosen.index((answer.design.engines, answer.design.port_lanes))
     own = min(values(brute, known, goal, amounts, [number]))
     assert own <= min(every) * (1 + 2 * SAME)
     assert answer.gap == 0

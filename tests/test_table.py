@@ -70,7 +70,7 @@ def test_a_price_is_that_of_the_best_design(number):
     assert own.fits == best.feasible
     assert own.interval * (1 - own.gap) <= best.interval <= own.interval
     assert all(own.usage[name] <= BOARD.budget[name] for name in RESOURCES) == own.fits
-    problem = Problem(graph, BOARD, 200e6, BOARD.budget)
+    problem = Problem(graph, BOARD, 100e6, BOARD.budget)
     worth = replace(Solver(problem).worth, hard=False)
     figures = estimate(best.design).values()
     mine, its = (
@@ -93,7 +93,7 @@ def test_what_was_priced_before_changes_no_price():
 
 
 def test_coarse_shares_lengthen_a_latency_by_little(monkeypatch):
-    problem = Problem(graphs()[4], BOARD, 200e6, BOARD.budget)
+    problem = Problem(graphs()[4], BOARD, 100e6, BOARD.budget)
     fine = passage.Passage(problem)
     monkeypatch.setattr(passage, "_FINEST", 16)
     coarse = passage.Passage(problem)

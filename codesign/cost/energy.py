@@ -65,4 +65,4 @@ def transferred_bytes(design: Design) -> int:
     """Return the bytes that one image moves over the accelerator's ports."""
     ports = [design.instances[0].structure.reads[0]]
     ports += [send.structure.writes[0] for send in design.sends]
-    return sum(int(port.words) * port.bits // 8 for port in ports)
+    return sum(int(port.words) * int(port.bits) // 8 for port in ports)

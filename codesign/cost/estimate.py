@@ -13,6 +13,7 @@ from codesign.cost.pipeline import simulate
 from codesign.cost.resources import Usage
 from codesign.cost.roofline import RooflinePoint, board_point, layer_point
 from codesign.cost.timing import Timing
+from codesign.cost.transfer import memory_interval
 from codesign.design import Design, Instance
 from codesign.hardware.board import RESOURCES
 from codesign.hardware.interval import Interval
@@ -144,11 +145,13 @@ def estimate(
     Args:
         design: what to price.
         timing: the bounded pipeline's simulation of several images; without it the interval is
-            the slowest process's and the latency that of unbounded FIFOs.
+            the slowest process's and the latency that of unbounded FIFOs. Either way the interval
+            is no shorter than the board's memory permits.
         network: the design's graph with its learned integers; without it, products by constants
             are priced as those of average weights.
     """
     slowest = max(int(latency.process_interval(i.structure)) for i in design.instances)
+    slowest = max(slowest, memory_interval(design))
     interval = float(slowest) if timing is None else max(timing.interval, float(slowest))
     single = (timing or simulate(design, bounded=False)).latency
     loops = [instance.structure.loop for instance in design.instances]

@@ -60,7 +60,7 @@ def layer_point(design: Design, node: Node, images_per_s: float) -> RooflinePoin
     )
     reads = instances[0].structure.reads
     writes = instances[-1].structure.writes
-    ports = [(int(p.lanes) * p.bits / 8, int(p.words)) for p in (*reads, *writes)]
+    ports = [(int(p.lanes) * int(p.bits) / 8, int(p.words)) for p in (*reads, *writes)]
     port_bytes = sum(width * words for width, words in ports)
     return RooflinePoint(
         node.name,

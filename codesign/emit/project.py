@@ -16,7 +16,7 @@ from codesign.emit.weights import constant_tables, golden_text, initialiser
 from codesign.hardware.fifo import is_shift_register
 from codesign.hardware.processes.send import Send
 from codesign.hardware.structure import Loop, Stream
-from codesign.hardware.wire import beat_bits, element_bytes, widest_lanes
+from codesign.hardware.wire import beat_bits, wire_bits
 from codesign.network.graph import INPUT, Node
 from codesign.network.network import Network
 from codesign.network.op import Integers
@@ -236,8 +236,7 @@ def _names(design: Design, network: Network, images: int, layer_images: int) -> 
     """Return what the project's own templates may use."""
     graph, board = design.graph, design.board
     first = graph.input
-    lanes = widest_lanes(first)
-    wire_bits = 8 * element_bytes(first.bits)
+    lanes = design.lanes_of(INPUT)
     return {
         "title": graph.name,
         "summary": f"{len(graph.nodes)} layers, {graph.macs} MACs per image, on {board.title}",
@@ -262,8 +261,7 @@ def _names(design: Design, network: Network, images: int, layer_images: int) -> 
         ],
         "input_bits": beat_bits(lanes, first.bits),
         "input_lanes": lanes,
-        "input_wire_bits": wire_bits,
-        "input_mask": (1 << wire_bits) - 1,
+        "input_wire_bits": wire_bits(first.bits),
         "input_extents": _extents(first),
         "timed_images": TIMED_IMAGES,
     }
@@ -276,24 +274,26 @@ def _tables(design: Design) -> list[dict[str, int]]:
         {
             "elements": int(load.stream.words),
             "parts": int(load.loop.trips) // int(load.stream.words),
-            "bits": 8 * element_bytes(load.stream.bits),
+            "bits": wire_bits(int(load.stream.bits)),
         }
         for load in port.loads
     ]
 
 
 def _output(design: Design, name: str, port: str) -> dict[str, Any]:
-    """Return one way out: its golden tensor, its port, and the type of a beat's element."""
+    """Return one way out: its golden tensor, its port's beats, and the type of their elements."""
     tensor = design.graph.tensor(name)
     several = len(design.graph.outputs) > 1
-    bits = 8 * element_bytes(tensor.bits)
+    bits, lanes = wire_bits(tensor.bits), design.lanes_of(name)
     kind = "int" if tensor.signed else "uint"
     return {
         "name": name,
         "label": f"accelerator's {name}" if several else "accelerator",
         "port": port,
         "dma": f"dma_{name}" if name != design.graph.outputs[0] else "dma",
-        "bits": bits,
+        "bits": beat_bits(lanes, tensor.bits),
+        "lanes": lanes,
+        "wire_bits": bits,
         "type": f"{kind}{bits}",
         "elements": tensor.elements,
     } | _extents(tensor)

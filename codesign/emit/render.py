@@ -12,7 +12,7 @@ from jinja2 import meta
 from codesign.errors import TemplateError
 from codesign.hardware.loading import URAM_LATENCY
 from codesign.hardware.structure import Arithmetic, Count, Storage
-from codesign.hardware.wire import element_bytes
+from codesign.hardware.wire import wire_bits
 from codesign.load import resource_folder
 from codesign.network.tensor import signed_bits
 
@@ -31,7 +31,7 @@ def environment() -> jinja2.Environment:
         autoescape=False,  # noqa: S701 (C++ and Tcl, never shown by a browser)
     )
     env.filters["signed_width"] = lambda limit: signed_bits(-int(limit), int(limit))
-    env.filters["wire_bits"] = lambda bits: 8 * element_bytes(bits)
+    env.filters["wire_bits"] = wire_bits
     env.filters["storage"] = storage_name
     env.filters["arithmetic"] = arithmetic_name
     env.globals["uram_latency"] = URAM_LATENCY

@@ -202,7 +202,10 @@ class _Case:
         costs = problem.costs + problem.fifo_costs(self.interval)
         costs[:, [name not in resources for name in RESOURCES]] = 0.0
         chosen = [name in layers for name in self._layer_names()]
-        owners = [edge.sink if edge.sink >= 0 else edge.source for edge in problem.edges]
+        # ports surround any accelerator; an edge takes part of the layer behind it, if there is one
+        chosen += [True] * len(problem.ports)
+        layers_end = len(problem.layers)
+        owners = [e.sink if e.sink < layers_end else e.source for e in problem.edges]
         taking = np.array([*chosen, *(chosen[owner] for owner in owners)])
         own: NDArray[np.float64] = costs * taking[problem.table][:, None]
         return own

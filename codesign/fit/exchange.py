@@ -84,7 +84,7 @@ class Exchange:
 
     def _widths(self, items: Items) -> NDArray[np.intp]:
         """Return the widths at both ends of every layer, by number: inputs at even places."""
-        return self.problem.widths[:, items[: len(self.problem.layers)]].T.ravel()
+        return self.problem.widths[:, items[: len(self.problem.units)]].T.ravel()
 
     def _around(self) -> _Around:
         sides = list(self._sides())
@@ -95,20 +95,17 @@ class Exchange:
     def _sides(self) -> Iterator[tuple[NDArray[np.intp], ...]]:
         """Yield, for either end of every edge, the fields of `_Around` for its layer's options."""
         problem = self.problem
-        layers = len(problem.layers)
-        first = np.searchsorted(self.table, np.arange(layers + 1))
-        for number, edge in enumerate(problem.edges, layers):
+        units = len(problem.units)
+        first = np.searchsorted(self.table, np.arange(units + 1))
+        for number, edge in enumerate(problem.edges, units):
             # an edge's items count the width at its sink fastest
             apart = {edge.sink: 1, edge.source: len(edge.sink_lanes)}
             for near, side, far, end in (
                 (edge.source, _OUTPUT, edge.sink, _INPUT),
                 (edge.sink, _INPUT, edge.source, _OUTPUT),
             ):
-                if near < 0:
-                    continue
                 rows = np.arange(first[near], first[near + 1])
                 own = problem.widths[side, self.others[rows]]
                 bases = problem.starts[number] + apart[near] * own
-                stride, place = (apart[far], 2 * far + end) if far >= 0 else (0, 0)
-                counts = (np.full(len(rows), value) for value in (stride, place))
+                counts = (np.full(len(rows), value) for value in (apart[far], 2 * far + end))
                 yield rows, np.full(len(rows), number), bases, *counts

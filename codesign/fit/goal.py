@@ -13,7 +13,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.cost.energy import DRAM_J_PER_BIT, FABRIC_FACTOR
 from codesign.fit.passage import Passage
 from codesign.fit.problem import Items, Problem
 
@@ -74,7 +73,7 @@ class Measure:
 
     def interval_of(self, items: Items) -> int:
         """Return the cycles of the slowest process."""
-        return max(int(self.problem.cycles[items].max()), self.problem.ends.cycles)
+        return int(self.problem.cycles[items].max())
 
     def latency_of(self, items: Items) -> float:
         """Return the cycles that one image takes, in closed form."""
@@ -82,10 +81,8 @@ class Measure:
 
     def energy_of(self, items: Items, interval: float) -> float:
         """Return the energy of one image [J], at so many cycles between images."""
-        on_chip = float(self.problem.energy_j[items].sum()) + self.problem.ends.energy_j
-        off_chip = DRAM_J_PER_BIT * 8 * self.problem.ends.transferred_bytes
         static = self.problem.board.static_power_w.value * interval / self.clock_hz
-        return static + FABRIC_FACTOR.value * on_chip + off_chip
+        return static + float(self.problem.energy_j[items].sum())
 
     def per_cycle(self, goal: Goal) -> float:
         """Return what a cycle of the interval counts."""
@@ -97,9 +94,8 @@ class Measure:
 
         Every design has one item of the first table; constants are added there.
         """
-        scale = goal.energy / self.energy_j
-        merit = scale * FABRIC_FACTOR.value * self.problem.energy_j
-        constant = scale * self.energy_of(np.zeros(0, np.intp), 0.0)
+        merit = goal.energy / self.energy_j * self.problem.energy_j
+        constant = 0.0
         if goal.latency:
             path = self.passage.longest(items)
             merit = merit + goal.latency / self.latency * path.cycles

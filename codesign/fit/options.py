@@ -27,10 +27,9 @@ from codesign.hardware.board import RESOURCES, Board
 from codesign.hardware.loading import deal
 from codesign.hardware.pace import Pace
 from codesign.hardware.processes.fork import Fork
-from codesign.hardware.processes.receive import Receive
-from codesign.hardware.structure import LOAD_ENTRY, Count, Load, Structure
+from codesign.hardware.structure import Count, Load, Structure
 from codesign.hardware.template import HardwareTemplate, Shape
-from codesign.hardware.wire import widest_lanes
+from codesign.hardware.wire import wire_bits
 from codesign.load import member, names
 from codesign.network.graph import Graph, Node
 from codesign.network.tensor import Tensor
@@ -83,8 +82,8 @@ def layer_options(
         known: layers of other networks that were priced before; this one's are added.
     """
     known = {} if known is None else known
-    # weights in URAM come by the port of the images
-    outside = (board.dsp_width, board.resources.uram > 0, graph.input, pace)
+    # weights in URAM come by the port of the images, an element's bits a beat
+    outside = (board.dsp_width, board.resources.uram > 0, wire_bits(graph.input.bits), pace)
     found = []
     for node in graph:
         unnamed = (node.op, node.output, node.multiplier_bits, node.accumulator_bits)
@@ -120,8 +119,8 @@ def options(graph: Graph, node: Node, board: Board, pace: Pace) -> Options:
     template = template_of(node, inputs)
     readers = graph.takers(node.name)
     engines = template.every(node, inputs)
-    port = _Port.of(graph.input, pace)
-    priced = [_priced(engine, shape, readers, board, port) for shape, engine in engines]
+    narrowest = wire_bits(graph.input.bits)
+    priced = [_priced(engine, shape, readers, board, pace, narrowest) for shape, engine in engines]
     every = _joined(priced)
     widths = np.stack([every.input_lanes, every.output_lanes], axis=1)
     steps = [values for own in every.flows for values in (own.head, own.work, own.stages)]
@@ -159,47 +158,35 @@ class _Priced:
     flows: tuple[Flow, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Port:
-    """The accelerator's input, by which weights in URAM come."""
+def _dealt(load: Load, narrowest: int, pace: Pace) -> Usage:
+    """Return what dealing out one load takes at the accelerator's input, and the FIFO from there.
 
-    pace: Pace
-    beat_bits: int
-    interval: int
-    """Cycles between images if weights came before them."""
-
-    @staticmethod
-    def of(image: Tensor, pace: Pace) -> _Port:
-        """Return the port of images."""
-        lanes = widest_lanes(image)
-        own = Receive(image, lanes).structure().at(pace)
-        held_up = replace(own, loop=replace(own.loop, entry=LOAD_ENTRY))
-        return _Port(pace, own.reads[0].bits, int(latency.process_interval(held_up)))
-
-    def usage(self, load: Load) -> Usage:
-        """Return what dealing out one load takes, with the FIFO in between."""
-        dealt = resources.implemented(
-            resources.total([resources.load_usage(deal(load, self.beat_bits).at(self.pace))])
-        )
-        fifo = resources.fifo_usage(MIN_FIFO_DEPTH, load.stream.bits)
-        return resources.total((dealt, {name: load.when * fifo[name] for name in RESOURCES}))
+    What it costs that port in time is the port's (`codesign.fit.wiring`).
+    """
+    dealt = resources.load_usage(deal(load, narrowest).at(pace))
+    fifo = resources.fifo_usage(MIN_FIFO_DEPTH, load.stream.bits)
+    each = {name: load.when * fifo[name] for name in RESOURCES}
+    return resources.total((resources.implemented(resources.total([dealt])), each))
 
 
 def _priced(
-    engine: HardwareTemplate, shape: Shape, readers: int, board: Board, port: _Port
+    engine: HardwareTemplate,
+    shape: Shape,
+    readers: int,
+    board: Board,
+    pace: Pace,
+    narrowest: int,
 ) -> _Priced:
     """Return an engine that stands for points of a shape, with the forks that `readers` need."""
-    structures = [process.structure().at(port.pace) for process in engine.processes()]
+    structures = [process.structure().at(pace) for process in engine.processes()]
     cycles, costs = price(structures, shape)
     for load in (load for structure in structures for load in structure.loads):
-        # it holds up every image, and takes part of another process
-        cycles = np.maximum(cycles, row(load.when * port.interval, shape))
-        costs = costs + matrix(port.usage(load), shape)
+        costs = costs + matrix(_dealt(load, narrowest, pace), shape)
     output = engine.node.output
     forked = fork_energy_j(output, engine.output_lanes, readers)
     return _Priced(
         cycles=cycles,
-        costs=costs + fork_costs(output, engine.output_lanes, readers, port.pace, shape),
+        costs=costs + fork_costs(output, engine.output_lanes, readers, pace, shape),
         energy_j=row(_energy_j(structures) + forked, shape),
         input_lanes=row(engine.input_lanes, shape),
         output_lanes=row(engine.output_lanes, shape),

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from codesign.cost.latency import Flow
 from codesign.fit.problem import Items, Problem
-from codesign.fit.wiring import OUTSIDE, Edge
+from codesign.fit.wiring import Edge
 
 _DIGITS = 12
 """Shares are told apart to so many decimal places."""
@@ -148,15 +148,17 @@ class Passage:
             constant += stage.delay
             number, asked = plan.sources[way], int(plan.asked[way, place])
             place = asked - self.offsets[number]
-        first, last = self.stages[0].flow, float(self.shares[0][place])
-        constant += float(np.squeeze(first.stages + last * np.asarray(first.work)))
+        receive, last = self.stages[0].flow, float(self.shares[0][place])
+        first = self.plans[0].first
+        begins = receive.stages + last * np.asarray(receive.work)
+        cycles[first : first + len(begins)] += begins
         return Path(cycles, constant)
 
     def _latest(self, items: Items) -> list[NDArray[np.intp]]:
         """Return for every stage which way is the longest to each of its shares."""
         times = np.zeros(self.offsets[-1])
-        first = self.stages[0].flow
-        times[: self.offsets[1]] = first.stages + self.shares[0] * np.asarray(first.work)
+        _, work, stages = self.plans[0].of(items)
+        times[: self.offsets[1]] = stages + self.shares[0] * work
         latest = [np.zeros(0, np.intp)]
         for stage, plan in zip(self.stages[1:], self.plans[1:], strict=True):
             head, work, stages = plan.of(items)
@@ -206,10 +208,11 @@ class Passage:
 
 def _stages(problem: Problem) -> list[_Stage]:
     """Return every process in order, from the accelerator's input to its output."""
-    stages = [_Stage((), problem.ends.receive)]
     layers = len(problem.layers)
-    last = {OUTSIDE: 0}
-    waiting = list(enumerate(problem.edges, layers))
+    receive, *sends = problem.ports
+    stages = [_Stage((), receive.flow, layers)]
+    last = {layers: 0}
+    waiting = list(enumerate(problem.edges, len(problem.units)))
 
     def convert(table: int, edge: Edge) -> int:
         stages.append(_Stage(((last[edge.source], 0.0, 1.0),), edge.flow, table, edge.delay))
@@ -222,8 +225,8 @@ def _stages(problem: Problem) -> list[_Stage]:
             inputs = [len(stages) - 1]
         last[number] = len(stages) - 1
     answers = []
-    for (table, edge), send in zip(waiting, problem.ends.sends, strict=True):
-        stages.append(_Stage(((convert(table, edge), 0.0, 1.0),), send))
+    for (table, edge), send in zip(waiting, sends, strict=True):
+        stages.append(_Stage(((convert(table, edge), 0.0, 1.0),), send.flow, edge.sink))
         answers.append((len(stages) - 1, 0.0, 1.0))
     none = Flow((), (), 0, 0, 0)
     return [*stages, _Stage(tuple(answers), none)]

@@ -1,8 +1,8 @@
 """One graph on one board as arrays: what can be chosen, and what it takes.
 
-Layers choose options, edges choose pairs of stream widths. Both are *items*: the options of all
-layers one after the other, then the pairs of all edges. A design takes one item of each table,
-and the widths of neighbours agree.
+Layers choose options, the accelerator's ports their widths, edges pairs of stream widths. All are
+*items*: the options of all layers one after the other, then those of the ports, then the pairs of
+all edges. A design takes one item of each table, and the widths of neighbours agree.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.cost import resources
+from codesign.cost.energy import FABRIC_FACTOR
 from codesign.design import Design
 from codesign.fit.depths import held_elements, input_depth
 from codesign.fit.elimination import Elimination
 from codesign.fit.options import Options, layer_options
-from codesign.fit.wiring import Edge, edges, ends
+from codesign.fit.wiring import Edge, Port, edges, ports
 from codesign.hardware.board import RESOURCES, Board
 from codesign.hardware.fifo import SHIFT_REGISTER_BITS, SHIFT_REGISTER_DEPTH
 from codesign.hardware.pace import Pace
 from codesign.network.graph import Graph
 
 Items = NDArray[np.intp]
-"""A design: the item of every layer, then of every edge."""
+"""A design: the item of every layer, then of every port, then of every edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +74,29 @@ class Problem:
         self.graph, self.board, self.clock_hz = graph, board, clock_hz
         pace = Pace(board.family, clock_hz)
         self.layers = layer_options(graph, board, pace, known.options)
-        self.edges = edges(graph, self.layers, pace, known.edges)
-        self.ends = ends(graph, pace)
-        shell = np.array([resources.SHELL[name][1] for name in RESOURCES])
+        self.ports = ports(graph, board, pace)
+        self.edges = edges(graph, self.layers, self.ports, pace, known.edges)
+        self.units: list[Options | Port] = [*self.layers, *self.ports]
+        """What has stream widths; edges name them by number."""
         self.available = np.array([budget[name] for name in RESOURCES], np.float64)
-        self.taken = shell + self.ends.costs
-        """What any design takes: the shell, and the ends of the accelerator."""
-        tables: list[Options | Edge] = [*self.layers, *self.edges]
+        self.taken = np.array([resources.SHELL[name][1] for name in RESOURCES], np.float64)
+        """What any design takes: the shell."""
+        tables: list[Options | Port | Edge] = [*self.units, *self.edges]
         self.tables = len(tables)
         counts = [len(table.cycles) for table in tables]
         self.starts = np.concatenate([[0], np.cumsum(counts)]).astype(int)
-        self.options = int(self.starts[len(self.layers)])
+        self.options = int(self.starts[len(self.units)])
+        """Items of layers and ports; those of edges follow from them."""
         self.table = np.repeat(np.arange(len(tables)), counts)
-        """Whose item it is: a layer's number, or that of an edge behind them."""
+        """Whose item it is: a layer's number, or that of a port or an edge behind them."""
         self.cycles = np.concatenate([table.cycles for table in tables])
         self.costs = np.concatenate([table.costs for table in tables])
         """`[items, resources]`, without the FIFOs at the engines' inputs."""
-        self.energy_j = np.concatenate([table.energy_j for table in tables])
-        self._ports = _Ports(graph, self.layers, self.starts)
+        self.energy_j = FABRIC_FACTOR.value * np.concatenate([t.energy_j for t in tables])
+        """Per image, but for what the board draws whatever it does."""
+        own = slice(self.starts[len(self.layers)], self.options)
+        self.energy_j[own] += np.concatenate([port.off_chip_j for port in self.ports])
+        self._fifos = _Fifos(graph, self.layers, self.starts)
         self._join()
 
     def _join(self) -> None:
@@ -102,7 +108,7 @@ class Problem:
         width_of: dict[int, NDArray[np.intp]] = {}
         told: dict[int, tuple[NDArray[np.int64], NDArray[np.intp]]] = {}
         same: dict[int, int] = {}  # where one width is both of a layer's, one variable is enough
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(self.units):
             for side, lanes in enumerate((layer.input_lanes, layer.output_lanes)):
                 if id(lanes) not in told:  # equal layers have the same arrays
                     told[id(lanes)] = np.unique(lanes, return_inverse=True)
@@ -120,13 +126,12 @@ class Problem:
             scopes.append((2 * number, 2 * number + 1))
         for edge in self.edges:
             source = 2 * edge.source + 1
-            scope = (same.get(source, source),) if edge.source >= 0 else ()
-            scopes.append(scope + ((2 * edge.sink,) if edge.sink >= 0 else ()))
+            scopes.append((same.get(source, source), 2 * edge.sink))
             places.append(offset + np.arange(len(edge.cycles)))
             offset += len(edge.cycles)
         self.widths = np.stack(
             [
-                np.concatenate([width_of[2 * n + side] for n in range(len(self.layers))])
+                np.concatenate([width_of[2 * n + side] for n in range(len(self.units))])
                 for side in (0, 1)
             ]
         )
@@ -146,11 +151,9 @@ class Problem:
         """Return where the widths of layers and edges have to agree."""
         items, rows, signs = [], [], []
         row = 0
-        for number, edge in enumerate(self.edges, len(self.layers)):
+        for number, edge in enumerate(self.edges, len(self.units)):
             grid = np.indices((len(edge.source_lanes), len(edge.sink_lanes))).reshape(2, -1)
             for end, variable in ((0, 2 * edge.source + 1), (1, 2 * edge.sink)):
-                if variable < 0:
-                    continue
                 layer = variable // 2
                 for table, widths, sign in (
                     (layer, width_of[variable], 1),
@@ -171,7 +174,7 @@ class Problem:
                 for any interval between the two.
         """
         found = np.zeros_like(self.costs)
-        self._ports.add(found, interval, deepest)
+        self._fifos.add(found, interval, deepest)
         return found
 
     def cheapest(self, prices: NDArray[np.float64]) -> tuple[float, Items | None]:
@@ -207,13 +210,19 @@ class Problem:
         for own, start, item in zip(self.layers, self.starts, items, strict=False):
             name = own.node.name
             engines[name] = own.engine(int(item - start))
-            for port, depth in enumerate(self._ports.depths(int(item), interval)):
+            for port, depth in enumerate(self._fifos.depths(int(item), interval)):
                 label = f"{name}_in{port}" if len(own.inputs) > 1 else f"{name}_in"
                 depths[label] = depth
-        return Design(self.graph, self.board, self.clock_hz, engines, depths)
+        first = len(self.layers)
+        places = items[first:] - self.starts[first:-1]
+        lanes = {
+            port.tensor: int(port.lanes[place])
+            for port, place in zip(self.ports, places, strict=False)
+        }
+        return Design(self.graph, self.board, self.clock_hz, engines, depths, lanes)
 
 
-class _Ports:
+class _Fifos:
     """The FIFO at every input port of every option."""
 
     def __init__(self, graph: Graph, layers: Sequence[Options], starts: NDArray[np.int_]) -> None:

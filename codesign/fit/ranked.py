@@ -54,7 +54,7 @@ def ranked(
     items = _items(problem, ranks)
     measure = Measure(problem)
     interval = measure.interval_of(items)
-    bound = max(problem.ends.cycles, *(int(layer.cycles.min()) for layer in problem.layers))
+    bound = max(int(unit.cycles.min()) for unit in problem.units)
     return Fit(
         design=problem.design(items, interval),
         interval=interval,
@@ -81,7 +81,7 @@ def _excess(problem: Problem, items: Items, interval: int) -> dict[str, int]:
 
 
 def _items(problem: Problem, ranks: Sequence[float]) -> Items:
-    """Return the options at these ranks, and the pairs of widths that they meet with."""
+    """Return the options at these ranks, ports for them, and the pairs of widths that meet."""
     shares = 1.0 / np.maximum(problem.available, 1.0)
     chosen = []
     for number, layer in enumerate(problem.layers):
@@ -90,14 +90,15 @@ def _items(problem: Problem, ranks: Sequence[float]) -> Items:
         order = order[over[order] <= TOLERANCE] if over.min() <= TOLERANCE else order
         place = round(ranks[number % len(ranks)] * (len(order) - 1))
         chosen.append(int(order[place]))
+    pace = max(
+        int(layer.cycles[option]) for layer, option in zip(problem.layers, chosen, strict=True)
+    )
+    # the narrowest port that keeps up, or the fastest one
+    chosen += [int(np.argmin(np.maximum(port.cycles, pace))) for port in problem.ports]
     pairs = []
     for edge in problem.edges:
-        wide = edge.source_lanes[0]
-        if edge.source >= 0:
-            wide = problem.layers[edge.source].output_lanes[chosen[edge.source]]
-        narrow = edge.sink_lanes[0]
-        if edge.sink >= 0:
-            narrow = problem.layers[edge.sink].input_lanes[chosen[edge.sink]]
+        wide = problem.units[edge.source].output_lanes[chosen[edge.source]]
+        narrow = problem.units[edge.sink].input_lanes[chosen[edge.sink]]
         row = int(np.searchsorted(edge.source_lanes, wide))
         column = int(np.searchsorted(edge.sink_lanes, narrow))
         pairs.append(row * len(edge.sink_lanes) + column)

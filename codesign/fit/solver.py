@@ -76,7 +76,6 @@ class Solver:
         """Every interval that a design can have, shortest first, whatever the budget."""
         problem = self.problem
         least = int(np.minimum.reduceat(problem.cycles, problem.starts[:-1]).max())
-        least = max(least, problem.ends.cycles)
         counts = np.unique(problem.cycles)
         counted = [least, *(int(count) for count in counts if count > least)]
         low, high = 0, len(counted) - 1

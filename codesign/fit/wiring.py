@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign.cost import latency, resources
-from codesign.cost.energy import fifo_energy_j, process_energy_j
+from codesign.cost.energy import DRAM_J_PER_BIT, fifo_energy_j, process_energy_j
 from codesign.cost.latency import Flow, flow
+from codesign.cost.transfer import port_bytes, port_cycles
 from codesign.design import MIN_FIFO_DEPTH
 from codesign.fit.options import Costs, Options, fork_costs, fork_energy_j, matrix, price, row
+from codesign.hardware.board import Board
+from codesign.hardware.loading import URAM_WORDS
 from codesign.hardware.pace import Pace
 from codesign.hardware.processes.fork import Fork
 from codesign.hardware.processes.receive import Receive
 from codesign.hardware.processes.resize import Resize
 from codesign.hardware.processes.send import Send
-from codesign.hardware.structure import Structure
+from codesign.hardware.structure import LOAD_ENTRY, Count, Structure
 from codesign.hardware.template import Shape
-from codesign.hardware.wire import widest_lanes
+from codesign.hardware.wire import legal_lanes
 from codesign.network.graph import INPUT, Graph
 from codesign.network.tensor import Tensor
-
-OUTSIDE = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A stream from layer `source` to layer `sink` (indices, or `OUTSIDE`).
+    """A stream from `source` to `sink`: layers by number, behind them the ports.
 
     Its pairs are all (producer lanes, consumer lanes) that can meet, the consumer's varying
     fastest; every array has an entry per pair.
@@ -50,70 +52,107 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
-    """What no choice changes: the processes at the accelerator's ports, and forks of the input."""
+class Port:
+    """The process at one of the accelerator's ports; every array has an entry per width.
 
-    cycles: int
-    costs: NDArray[np.float64]
-    energy_j: float
-    transferred_bytes: int
-    """Of one image, over the accelerator's ports."""
-    receive: Flow
-    sends: tuple[Flow, ...]
-    """One for each of the graph's outputs."""
+    What stands on the other side of it has no width to agree on: 0 lanes.
+    """
+
+    tensor: str
+    """What crosses it: the input, or the output of that name."""
+    cycles: NDArray[np.int64]
+    costs: Costs
+    """With the forks of the input, or the FIFO before an output."""
+    energy_j: NDArray[np.float64]
+    off_chip_j: NDArray[np.float64]
+    """What the memory outside takes for one image."""
+    flow: Flow
+    lanes: NDArray[np.int64]
+    """Elements that cross it in a cycle, rising."""
+    input_lanes: NDArray[np.int64]
+    output_lanes: NDArray[np.int64]
 
 
-def ends(graph: Graph, pace: Pace) -> Ends:
-    """Return what both ends of the accelerator take."""
-    lanes = widest_lanes(graph.input)
-    sends = [Send(graph.tensor(name)) for name in graph.outputs]
-    structures = [end.structure().at(pace) for end in (Receive(graph.input, lanes), *sends)]
-    priced = [price([structure], (1,)) for structure in structures]
-    readers = graph.takers(INPUT)
-    costs = np.sum([own for _, own in priced], axis=0)
-    costs = costs + fork_costs(graph.input, lanes, readers, pace)
-    energy = sum(float(process_energy_j(structure)) for structure in structures)
-    energy += sum(float(fifo_energy_j(send.reads[0])) for send in structures[1:])
-    energy += float(fork_energy_j(graph.input, lanes, readers))
-    cycles = max(int(own[0]) for own, _ in priced)
-    ports = [structures[0].reads[0], *(send.writes[0] for send in structures[1:])]
-    return Ends(
-        cycles=cycles,
-        costs=costs[0],
-        energy_j=energy,
-        transferred_bytes=sum(int(port.words) * port.bits // 8 for port in ports),
-        receive=flow(structures[0]),
-        sends=tuple(flow(send) for send in structures[1:]),
+def ports(graph: Graph, board: Board, pace: Pace) -> list[Port]:
+    """Return what the ports may be: that of the input, then one per output.
+
+    None is wider than the board's port to its memory, nor faster than its share of the bandwidth.
+    """
+    return [_port(graph, name, board, pace) for name in (INPUT, *graph.outputs)]
+
+
+def _port(graph: Graph, name: str, board: Board, pace: Pace) -> Port:
+    tensor = graph.tensor(name)
+    lanes = np.array(legal_lanes(tensor, board.port_bits))
+    shape = lanes.shape
+    receives = name == INPUT
+    process = Receive(tensor, lanes) if receives else Send(tensor, lanes)
+    structure = process.structure().at(pace)
+    cycles, costs = price([structure], shape)
+    if receives:
+        readers = graph.takers(INPUT)
+        costs = costs + fork_costs(tensor, lanes, readers, pace, shape)
+        beside = fork_energy_j(tensor, lanes, readers)
+        cycles = np.maximum(cycles, _held_up(graph, board, structure))
+    else:
+        # the engines' own FIFOs lie at their inputs
+        costs = costs + matrix(resources.fifo_usage(MIN_FIFO_DEPTH, lanes * tensor.bits), shape)
+        beside = fifo_energy_j(structure.reads[0])
+    none = np.zeros_like(lanes)
+    return Port(
+        tensor=name,
+        cycles=np.maximum(cycles, port_cycles(graph, name, lanes, board, pace.clock_hz)),
+        costs=costs,
+        energy_j=row(process_energy_j(structure) + beside, shape).astype(np.float64),
+        off_chip_j=row(DRAM_J_PER_BIT * 8 * port_bytes(graph, name, lanes), shape),
+        flow=flow(structure),
+        lanes=lanes,
+        input_lanes=none if receives else lanes,
+        output_lanes=lanes if receives else none,
     )
 
 
+def _held_up(graph: Graph, board: Board, receive: Structure) -> Count:
+    """Return the cycles between images of a port by which weights in URAM come, or might come.
+
+    An engine of such weights passes by each of at least `URAM_WORDS` words for an image: where the
+    port is faster than that, what it waits for loads does not matter. Where it is not, it counts,
+    whatever engines are chosen.
+    """
+    shapes = [node.op.weight_shape for node in graph]
+    many = any(shape is not None and prod(shape) >= URAM_WORDS for shape in shapes)
+    if not board.resources.uram or not many:
+        return 0
+    held_up = replace(receive, loop=replace(receive.loop, entry=LOAD_ENTRY))
+    cycles = latency.process_interval(held_up)
+    return cycles * np.greater(cycles, URAM_WORDS)
+
+
 def edges(
-    graph: Graph, layers: Sequence[Options], pace: Pace, known: dict[object, Edge] | None = None
+    graph: Graph,
+    layers: Sequence[Options],
+    ends: Sequence[Port],
+    pace: Pace,
+    known: dict[object, Edge] | None = None,
 ) -> list[Edge]:
     """Return every stream into a layer, in the order of layers and ports, then every way out.
 
     Equal streams are priced once; `known` holds those of other networks.
     """
     known = {} if known is None else known
-    index = {node.name: number for number, node in enumerate(graph)}
-    outside = np.array([widest_lanes(graph.input)])
+    names = [*(node.name for node in graph), *(end.tensor for end in ends[:1])]
+    index = {name: number for number, name in enumerate(names)}
+    units: list[Options | Port] = [*layers, *ends]
+    sinks = [(sink, name) for sink, node in enumerate(graph) for name in node.inputs]
+    sinks += enumerate(graph.outputs, len(layers) + 1)
     found = []
     read: dict[str, int] = {}
-    for sink, node in enumerate(graph):
-        for name in node.inputs:
-            source = index.get(name, OUTSIDE)
-            producer = outside if name == INPUT else layers[source].output_lanes
-            own = _known_edge(graph.tensor(name), producer, layers[sink].input_lanes, pace, known)
-            position = read[name] = read.get(name, -1) + 1
-            delay = _fork_delay(graph, name, position, pace)
-            found.append(replace(own, source=source, sink=sink, delay=delay))
-    for name in graph.outputs:
+    for sink, name in sinks:
         source, tensor = index[name], graph.tensor(name)
-        own = _edge(tensor, layers[source].output_lanes, np.array([1]), pace)
-        # the engines' own FIFOs lie at their inputs; this one has no engine behind it
-        final = matrix(resources.fifo_usage(MIN_FIFO_DEPTH, tensor.bits), (1,))
-        delay = _fork_delay(graph, name, read.get(name, -1) + 1, pace)
-        found.append(replace(own, source=source, costs=own.costs + final, delay=delay))
+        own = _known_edge(tensor, units[source].output_lanes, units[sink].input_lanes, pace, known)
+        position = read[name] = read.get(name, -1) + 1
+        delay = _fork_delay(graph, name, position, pace)
+        found.append(replace(own, source=source, sink=sink, delay=delay))
     return found
 
 
@@ -150,8 +189,8 @@ def _edge(
     fifo = resources.fifo_usage(MIN_FIFO_DEPTH, sources * tensor.bits)
     usage = resources.total((resources.implemented(resources.process_usage(structure)), fifo))
     return Edge(
-        source=OUTSIDE,
-        sink=OUTSIDE,
+        source=-1,
+        sink=-1,
         source_lanes=wide,
         sink_lanes=narrow,
         cycles=row(latency.process_interval(structure), points) * needed,

@@ -14,8 +14,9 @@ from codesign.hardware.board import Board
 from codesign.hardware.packing import WIDE_PORT
 from codesign.hardware.structure import Arithmetic, Storage
 from codesign.hardware.template import HardwareTemplate
+from codesign.hardware.wire import legal_lanes
 from codesign.load import Tree, build
-from codesign.network.graph import Graph, Node
+from codesign.network.graph import INPUT, Graph, Node
 from codesign.network.tensor import Tensor
 from codesign.space import Choice
 
@@ -31,6 +32,8 @@ class _DesignFile:
     clock_mhz: float
     engines: Mapping[str, Mapping[str, str | int]]
     fifo_depths: Mapping[str, int] = field(default_factory=dict)
+    port_lanes: Mapping[str, int] = field(default_factory=dict)
+    """Elements per cycle of the input and of outputs; those of files from before have 64 bits."""
 
 
 def to_tree(design: Design, board: str) -> Tree:
@@ -45,6 +48,7 @@ def to_tree(design: Design, board: str) -> Tree:
             }
             for node in design.graph
         },
+        "port_lanes": dict(design.port_lanes),
         "fifo_depths": dict(design.depths),
     }
 
@@ -74,10 +78,25 @@ def from_tree(data: Tree, graph: Graph, place: str) -> Design:
         if depth < MIN_FIFO_DEPTH:
             problem = f"is at least {MIN_FIFO_DEPTH}, got {depth}"
             raise InputError(f"{place}: fifo_depths.{name}", problem)
+    for name, lanes in checked.port_lanes.items():
+        _check_port(graph, board, name, lanes, f"{place}: port_lanes.{name}")
+    depths, port_lanes = checked.fifo_depths, checked.port_lanes
     try:
-        return Design(graph, board, clock_hz, engines, checked.fifo_depths)
+        return Design(graph, board, clock_hz, engines, depths, port_lanes)
     except ValueError as error:
         raise InputError(f"{place}: fifo_depths", str(error)) from error
+
+
+def _check_port(graph: Graph, board: Board, name: str, lanes: int, where: str) -> None:
+    """Refuse a port that is none, or that beats or the board's memory port cannot carry."""
+    ports = (INPUT, *graph.outputs)
+    if name not in ports:
+        raise InputError(where, "is no port", nearest(name, ports))
+    legal = legal_lanes(graph.tensor(name), board.port_bits)
+    if lanes not in legal:
+        listed = ", ".join(map(str, legal))
+        remedy = f"nearest legal: {_around(legal, lanes)}; legal values: {listed}"
+        raise InputError(where, f"cannot be {lanes}", remedy)
 
 
 def _check_suits(engine: HardwareTemplate, board: Board, where: str) -> None:

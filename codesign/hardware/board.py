@@ -28,6 +28,17 @@ _DSP_WIDTH: Mapping[str, tuple[int, int]] = {
 }
 """Signed operands of one multiplier [bits]. Source: AMD UG479 (DSP48E1), UG579 (DSP48E2)."""
 
+_PORT_BITS: Mapping[str, int] = {
+    "zynq_7000": 64,
+    "artix_7": 128,
+    "zynq_ultrascale_plus": 128,
+    "virtex_ultrascale_plus": 512,
+}
+"""Widest port to the memory outside [bits].
+
+Source: AMD UG585 (AXI_HP) and UG1085 (S_AXI_HP); without a processor the user port of the memory
+controller, eight times the memory's data pins (UG586, 16 pins; PG150, 64 pins)."""
+
 _CEILING_SOURCE = "report_failfast guidelines of AMD Vivado (LUT 70, FF 50, DSP 80, RAMB 80 %)"
 
 
@@ -114,6 +125,11 @@ class Board:
     def dsp_width(self) -> tuple[int, int]:
         """Widths of the two signed operands of one DSP block [bits]."""
         return _DSP_WIDTH[self.family]
+
+    @property
+    def port_bits(self) -> int:
+        """Widest port to the memory outside [bits]: no wider stream is fed a beat per cycle."""
+        return _PORT_BITS[self.family]
 
     @property
     def budget(self) -> dict[str, int]:

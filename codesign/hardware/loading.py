@@ -1,8 +1,9 @@
 """Weights in URAM: memories without initial content, filled once before the first image.
 
 They travel ahead of the first image, over the port by which images come: element by element, the
-words of one memory after those of another. `Receive` deals them out, and every process that keeps
-some puts its words together in a register.
+words of one memory after those of another, in the low bits of a beat, of as many as the narrowest
+port has. So what they take does not depend on the port's width. `Receive` deals them out, and every
+process that keeps some puts its words together in a register.
 """
 
 from __future__ import annotations
@@ -57,15 +58,15 @@ def load(table: Buffer) -> Load:
     return Load(stream, Loop("load", counters, LOAD_CHAIN), table.loaded)
 
 
-def deal(wanted: Load, beat_bits: int, number: int = 0) -> Load:
+def deal(wanted: Load, narrowest: int, number: int = 0) -> Load:
     """Return what `Receive` does for it: an element a beat, or over several beats if it is wider.
 
     Args:
         wanted: the other end of the stream.
-        beat_bits: width of the accelerator's port.
+        narrowest: bits of a beat that carries one element of an image.
         number: which of several streams it is.
     """
-    parts = int(ceil_div(8 * element_bytes(wanted.stream.bits), beat_bits))
+    parts = int(ceil_div(8 * element_bytes(int(wanted.stream.bits)), narrowest))
     own = wanted.stream
     stream = Stream(f"loading{number}", own.lanes, own.bits, own.signed, own.words)
     counters: dict[str, Count] = {"element": own.words}

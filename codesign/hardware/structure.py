@@ -222,7 +222,7 @@ class Stream:
 
     name: str
     lanes: Count
-    bits: int
+    bits: Count
     signed: bool
     words: Count
 

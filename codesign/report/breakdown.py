@@ -156,7 +156,7 @@ def fifo_rows(findings: Findings) -> tuple[FifoRow, ...]:
     for fifo in findings.design.fifos:
         if fifo.depth <= MIN_FIFO_DEPTH:
             continue
-        bits = int(fifo.stream.lanes) * fifo.stream.bits
+        bits = int(fifo.stream.lanes) * int(fifo.stream.bits)
         usage = resources.fifo_usage(fifo.depth, bits)
         rows.append(
             FifoRow(
