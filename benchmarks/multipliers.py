@@ -113,7 +113,7 @@ def layers(answer: Fit) -> Iterator[Layer]:
             inputs = graph.inputs(node)
             macs = node.op.macs([tensor.shape for tensor in inputs])
             every = template_of(node, inputs).every(node, inputs)
-            fewest = [least_products(one, shape, answer.interval, board) for shape, one in every]
+            fewest = [least_products(one, shape, answer.interval, board) for _, shape, one in every]
             folded, least = (min(counts) for counts in zip(*fewest, strict=True))
             needed = macs / answer.interval
             yield Layer(node.name, needed, folded, least, used, slices_of(structures))

@@ -58,8 +58,8 @@ def space(
     """Return the points of the layer's whole space, and what prices them, kind by kind."""
     node, maps = layer(multiplier_bits, channels, side)
     every = list(StreamingConv2d.every(node, (maps,)))
-    points = sum(prod(shape) for shape, _ in every)
-    return points, lambda: [price(structures(engine), shape) for shape, engine in every]
+    points = sum(prod(shape) for _, shape, _ in every)
+    return points, lambda: [price(structures(engine), shape) for _, shape, engine in every]
 
 
 def single() -> Callable[[], object]:

@@ -142,7 +142,7 @@ def test_a_file_from_before_positions_loads_with_one_position_a_cycle(op: Op, ki
     assert template_of(node, (source,)).__module__.endswith(f".{kind}")
     data = to_tree(random_design(graph, np.random.default_rng(1)), "zcu104")
     older = dict(data["engines"]["layer"])
-    for knob in ("positions", "activation"):
+    for knob in ("positions", "activation", "pixels"):
         older.pop(knob, None)
     data["engines"]["layer"] = older
     data["fifo_depths"] = {}
@@ -151,11 +151,13 @@ def test_a_file_from_before_positions_loads_with_one_position_a_cycle(op: Op, ki
     assert isinstance(engine.processes()[0], Patches)
     # and says so when it is written again
     written = to_tree(from_tree(data, graph, "design.yaml"), "zcu104")["engines"]["layer"]
-    assert written == older | {"positions": 1} | _activation(written)
+    assert written == older | {"positions": 1} | _later(written)
 
 
-def _activation(written: dict[str, Any]) -> dict[str, str]:
-    return {"activation": "multiplier"} if "activation" in written else {}
+def _later(written: dict[str, Any]) -> dict[str, object]:
+    """Return what else engines did before there was a knob for it, where there is one."""
+    before: dict[str, object] = {"activation": "multiplier", "pixels": 1}
+    return {knob: value for knob, value in before.items() if knob in written}
 
 
 def test_knobs_that_are_legal_alone_may_not_be_so_together() -> None:

@@ -151,7 +151,7 @@ def test_knobs_are_given_in_words() -> None:
     engine = options(graph, node, Board.load("zcu104"), REFERENCE).engine(0)
     design = Design(graph, Board.load("zcu104"), 200e6, {"node": engine})
     said = knobs(design, "node")
-    chosen = {"positions", "pe", "simd", "activation"}
+    chosen = {"pixels", "positions", "pe", "simd", "activation"}
     assert set(said) == {*chosen, "arithmetic", "weight_storage", "line_storage"}
     assert said["arithmetic"] in {"lut", "dsp"}
     assert said["line_storage"] in {"lutram", "bram", "uram"}

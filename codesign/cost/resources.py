@@ -219,7 +219,9 @@ def _multipliers(group: Multipliers, weights: Integers | None) -> Usage:
     if not np.any(constant):
         return usage
     if weights is not None:
-        known = operators.known_constants_luts(weights, group.a_bits, group.b_bits)
+        # each weight has a multiplier for every pixel that comes beside others
+        beside = int(group.count) // weights.size
+        known = beside * operators.known_constants_luts(weights, group.a_bits, group.b_bits)
         return usage | dict.fromkeys(CONSTANT_LUT.values(), known)
     mean = operators.constant_multiplier_luts(group.a_bits, group.b_bits)
     usage[CONSTANT_LUT["value"]] = constant * group.count * mean

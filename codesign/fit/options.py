@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -118,10 +119,13 @@ def options(graph: Graph, node: Node, board: Board, pace: Pace) -> Options:
     inputs = graph.inputs(node)
     template = template_of(node, inputs)
     readers = graph.takers(node.name)
-    engines = template.every(node, inputs)
+    engines = tuple(template.every(node, inputs))
     narrowest = wire_bits(graph.input.bits)
-    priced = [_priced(engine, shape, readers, board, pace, narrowest) for shape, engine in engines]
+    priced = [
+        _priced(engine, shape, readers, board, pace, narrowest) for _, shape, engine in engines
+    ]
     every = _joined(priced)
+    numbers = np.concatenate([first + np.arange(prod(shape)) for first, shape, _ in engines])
     widths = np.stack([every.input_lanes, every.output_lanes], axis=1)
     steps = [values for own in every.flows for values in (own.head, own.work, own.stages)]
     traits = np.stack([every.cycles, every.silence, every.energy_j, *steps], axis=1)
@@ -133,7 +137,7 @@ def options(graph: Graph, node: Node, board: Board, pace: Pace) -> Options:
         inputs=inputs,
         template=template,
         space=template.space(node, inputs),
-        numbers=kept,
+        numbers=numbers[kept],
         cycles=every.cycles[kept],
         costs=every.costs[kept],
         energy_j=every.energy_j[kept],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from codesign.hardware.process import Process
 from codesign.hardware.processes.sliding import Sliding
@@ -12,20 +12,28 @@ from codesign.network.tensor import Tensor, map_shape
 from codesign.network.windows import Window as Geometry
 
 
-def patches(
-    source: Tensor,
-    geometry: Geometry,
-    pad_value: int,
-    lanes: Count,
-    positions: int,
-    storage: Count,
-) -> Process:
-    """Return a window over `source` whose words hold `lanes` channels of `positions` positions.
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """How much of a map and of a patch a word holds."""
 
-    One position a cycle comes from a memory that is read wherever the patch asks. For several, the
-    map moves through delay lines. A vector is a map of one pixel.
+    lanes: Count
+    """Channels of each pixel."""
+    positions: int
+    """Positions of the kernel that leave in a cycle."""
+    pixels: int = 1
+    """Pixels of a row that come in with a word; so many patches leave beside each other."""
+
+
+def patches(
+    source: Tensor, geometry: Geometry, portion: Portion, storage: Count, pad_value: int = 0
+) -> Process:
+    """Return a window over `source` that hands on so much at a time.
+
+    One position a cycle comes from a memory that is read wherever the patch asks. For several,
+    and for several pixels, the map moves through delay lines. A vector is a map of one pixel.
     """
     source = replace(source, shape=map_shape(source.shape))
-    if positions == 1:
+    lanes, positions, pixels = portion.lanes, portion.positions, portion.pixels
+    if positions == pixels == 1:
         return Window(source, geometry, pad_value, lanes, storage)
-    return Sliding(source, geometry, pad_value, lanes, positions, storage)
+    return Sliding(source, geometry, pad_value, lanes, positions, storage, pixels)

@@ -45,8 +45,9 @@ class HardwareTemplate(ABC):
     structural: ClassVar[tuple[str, ...]] = ()
     """Knobs that decide of what parts there are, the first of the space: never arrays."""
     illegal: ClassVar[str] = (
-        "need wider words or more multipliers than tools take, or constants as factors where "
-        "each multiplier has several"
+        "need wider words or more multipliers than tools take, constants as factors where each "
+        "multiplier has several, or several pixels of which not all channels (or too few positions "
+        "of the kernel) are computed at once"
     )
     """What is wrong with knobs that are not `legal` together."""
     node: Node
@@ -63,18 +64,27 @@ class HardwareTemplate(ABC):
         """Return the knobs and the values that divide this node's shape."""
 
     @classmethod
-    def every(cls, node: Node, inputs: tuple[Tensor, ...]) -> Iterator[tuple[Shape, Self]]:
-        """Yield the engines of the whole space, in its order, and the shape of what they stand for.
+    def is_possible(
+        cls, node: Node, inputs: tuple[Tensor, ...], structural: Mapping[str, Any]
+    ) -> bool:
+        """Return whether any engine with these structural knobs may be legal."""
+        return True
+
+    @classmethod
+    def every(cls, node: Node, inputs: tuple[Tensor, ...]) -> Iterator[tuple[int, Shape, Self]]:
+        """Yield the engines of the whole space, in its order, but those that cannot be legal.
 
         There is one for every value of the structural knobs; the others are arrays, each along an
-        axis of its own.
+        axis of its own. Before it stand the number of its first point in the space, and the shape
+        of all its points.
         """
         choices = cls.space(node, inputs).choices
         fixed = Space(choices[: len(cls.structural)])
         free = Space(choices[len(cls.structural) :])
         for number in range(fixed.size):
             knobs: dict[str, Any] = {**fixed.at(number), **free.axes()}
-            yield free.shape, cls.of(node, inputs, knobs)
+            if cls.is_possible(node, inputs, knobs):
+                yield number * free.size, free.shape, cls.of(node, inputs, knobs)
 
     @abstractmethod
     def processes(self) -> tuple[Process, ...]:
@@ -112,7 +122,8 @@ class HardwareTemplate(ABC):
 
     def legal(self) -> NDArray[np.bool_]:
         """Return, per point, whether tools take its unrolling and word widths."""
-        good: NDArray[np.bool_] = np.array(True)
+        fixed = {knob: getattr(self, knob) for knob in self.structural}
+        good: NDArray[np.bool_] = np.array(self.is_possible(self.node, self.inputs, fixed))
         for process in self.processes():
             structure = process.structure()
             for stream in (*structure.reads, *structure.writes):

@@ -29,7 +29,8 @@ from codesign.network.tensor import Tensor
 class Depthwise(Process):
     """Weigh `positions` pixels and add them up: `lanes` channels of `together` pixels a cycle.
 
-    The running sums of all channels lie in LUTRAM, as those of `Reduce` do.
+    The running sums of all channels lie in LUTRAM, as those of `Reduce` do. Patches that come
+    `beside` each other in a word share the weights.
     """
 
     pixels: int
@@ -41,6 +42,7 @@ class Depthwise(Process):
     arithmetic: Count = Arithmetic.DSP
     storage: Count = Storage.BRAM
     together: int = 1
+    beside: int = 1
 
     parameters = ("shift",)
 
@@ -48,28 +50,30 @@ class Depthwise(Process):
         """Return weights, running sums and one multiplier per lane."""
         words: Count = self.element.channels // self.lanes
         element, output = self.element, self.requantiser.output
-        results = self.pixels * words
+        places = self.pixels // self.beside
+        results = places * words
         parts = self.positions // self.together
         body = (parts - 1) * words
-        inputs = self.together * self.lanes
+        weights = self.together * self.lanes
+        inputs, given = self.beside * weights, self.beside * self.lanes
         sum_bits = self.requantiser.sum_bits
         return Structure(
             reads=(Stream("patches", inputs, element.bits, element.signed, results * parts),),
-            writes=(Stream("results", self.lanes, output.bits, output.signed, results),),
+            writes=(Stream("results", given, output.bits, output.signed, results),),
             loop=Loop(
                 "tap",
-                {"pixel": self.pixels, "part": parts, "word": words},
+                {"pixel": places, "part": parts, "word": words},
                 streamed(
                     *summed(ceil_log2(self.together), element.bits + self.weight_bits, sum_bits),
                     *self.requantiser.steps,
                 ),
             ),
-            phases=(Phase(self.pixels, (Part(body, body, 0 * words), Part(words, words, words))),),
+            phases=(Phase(places, (Part(body, body, 0 * words), Part(words, words, words))),),
             buffers=(
                 Buffer(
                     "weights",
                     parts * words,
-                    inputs,
+                    weights,
                     self.weight_bits,
                     True,
                     Role.CONSTANT,
@@ -79,7 +83,7 @@ class Depthwise(Process):
                 Buffer(
                     "running",
                     words,
-                    self.lanes,
+                    given,
                     sum_bits,
                     True,
                     Role.MEMORY,
@@ -95,11 +99,15 @@ class Depthwise(Process):
                     results * parts,
                     self.arithmetic,
                 ),
-                *self.requantiser.multipliers(self.lanes, results),
+                *self.requantiser.multipliers(given, results),
             ),
             adders=(
                 Adders(inputs, sum_bits, results * parts),
-                *self.requantiser.adders(self.lanes, results),
+                *self.requantiser.adders(given, results),
             ),
-            facts={"together": self.together, "requantiser": self.requantiser},
+            facts={
+                "together": self.together,
+                "beside": self.beside,
+                "requantiser": self.requantiser,
+            },
         )

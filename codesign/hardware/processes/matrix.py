@@ -36,6 +36,9 @@ class Matrix(Process):
     Where products are packed, outputs that lie side by side share a multiplier; of an odd number
     of them the last has multipliers of its own.
 
+    Vectors that come `beside` each other in a word share the weights: each has multipliers of its
+    own, as many as one vector alone.
+
     Source: Umuroglu et al., FINN, FPGA 2017, section 4.2 (matrix-vector-threshold unit).
     """
 
@@ -51,6 +54,8 @@ class Matrix(Process):
     storage: Count = Storage.BRAM
     together: int = 1
     """Pixels of the input that stand side by side in a word of `simd` elements."""
+    beside: int = 1
+    """Vectors that are multiplied at a time."""
 
     parameters = ("shift",)
 
@@ -59,7 +64,9 @@ class Matrix(Process):
         steps: Count = self.inputs // self.simd
         folds: Count = self.outputs // self.pe
         lanes = self.pe * self.simd
-        results = self.pixels * folds
+        taken, given = self.beside * self.simd, self.beside * self.pe
+        places = self.pixels // self.beside
+        results = places * folds
         sum_bits = self.requantiser.sum_bits
         output = self.requantiser.output
         element = self.element
@@ -67,13 +74,11 @@ class Matrix(Process):
         own = (folds * steps, lanes, self.weight_bits, True, Role.CONSTANT, self.storage)
         weights = Buffer("weights", *own)
         return Structure(
-            reads=(
-                Stream("vectors", self.simd, element.bits, element.signed, self.pixels * steps),
-            ),
-            writes=(Stream("results", self.pe, output.bits, output.signed, results),),
+            reads=(Stream("vectors", taken, element.bits, element.signed, places * steps),),
+            writes=(Stream("results", given, output.bits, output.signed, results),),
             loop=Loop(
                 "product",
-                {"pixel": self.pixels, "fold": folds, "step": steps},
+                {"pixel": places, "fold": folds, "step": steps},
                 streamed(
                     *summed(ceil_log2(self.simd), element.bits + self.weight_bits, sum_bits),
                     *self.requantiser.steps,
@@ -83,7 +88,7 @@ class Matrix(Process):
             ),
             phases=(
                 Phase(
-                    self.pixels,
+                    places,
                     (
                         Part(steps, steps, 1 + 0 * steps),
                         Part((folds - 1) * steps, 0 * steps, (folds - 1) + 0 * steps),
@@ -97,37 +102,37 @@ class Matrix(Process):
                 Buffer(
                     "vector",
                     steps,
-                    self.simd,
+                    taken,
                     element.bits,
                     element.signed,
                     Role.MEMORY,
                     when=(folds > 1) * 1,
                 ),
-                Buffer("sums", 1, self.pe, sum_bits, True, Role.REGISTER),
+                Buffer("sums", 1, given, sum_bits, True, Role.REGISTER),
             ),
             multipliers=(
                 Multipliers(
                     "products",
-                    lanes,
+                    self.beside * lanes,
                     element.bits,
                     self.weight_bits,
                     results * steps,
                     self.arithmetic,
-                    self._pairs * self.simd,
+                    self._pairs * taken,
                 ),
-                *self.requantiser.multipliers(self.pe, results),
+                *self.requantiser.multipliers(given, results),
             ),
             adders=(
                 *self._adders(packing, results * steps),
-                *self.requantiser.adders(self.pe, results),
+                *self.requantiser.adders(given, results),
             ),
             loads=(load(weights),),
-            facts={"requantiser": self.requantiser, "packing": packing},
+            facts={"requantiser": self.requantiser, "packing": packing, "beside": self.beside},
         )
 
     @property
     def _pairs(self) -> Count:
-        """Pairs of outputs that share their multipliers."""
+        """Pairs of outputs of one vector that share their multipliers."""
         return self.pe // 2 * is_packed(self.arithmetic)
 
     def _adders(self, packing: Packing, uses: Count) -> tuple[Adders, ...]:
@@ -138,11 +143,12 @@ class Matrix(Process):
         though the slice has one before its multiplier.
         """
         width = self.element.bits + self.weight_bits + 2
-        pairs, simd = self._pairs, self.simd
+        pairs, simd, beside = self._pairs, self.simd, self.beside
         groups = ceil_div(simd, packing.terms)
+        each = (self.pe - 2 * pairs) * (simd - 1) + pairs * (3 * groups - 2)
         return (
-            Adders((self.pe - 2 * pairs) * (simd - 1) + pairs * (3 * groups - 2), width, uses),
-            Adders(pairs * simd, self.weight_bits + 1, uses),
-            Adders(pairs * (simd - groups), width + packing.shift, uses),
-            Adders(self.pe, self.requantiser.sum_bits, uses),
+            Adders(beside * each, width, uses),
+            Adders(beside * pairs * simd, self.weight_bits + 1, uses),
+            Adders(beside * pairs * (simd - groups), width + packing.shift, uses),
+            Adders(beside * self.pe, self.requantiser.sum_bits, uses),
         )

@@ -28,6 +28,7 @@ class Reduce(Process):
 
     The running results of all channels lie in LUTRAM, whose asynchronous read lets a result be
     read, updated and written in one cycle. Where all positions come together, nothing runs.
+    Patches that come `beside` each other in a word are reduced each for itself.
     """
 
     maximum: bool
@@ -37,6 +38,7 @@ class Reduce(Process):
     requantiser: Requantiser
     lanes: Count
     together: int = 1
+    beside: int = 1
 
     parameters = ("shift", "scale")
 
@@ -44,42 +46,45 @@ class Reduce(Process):
         """Return the running results and one operator per lane."""
         words: Count = self.element.channels // self.lanes
         element, output = self.element, self.requantiser.output
-        results = self.pixels * words
+        places = self.pixels // self.beside
+        results = places * words
         parts = self.positions // self.together
         body = (parts - 1) * words
-        inputs = self.together * self.lanes
+        given = self.beside * self.lanes
+        inputs = self.together * given
         return Structure(
             reads=(Stream("patches", inputs, element.bits, element.signed, results * parts),),
-            writes=(Stream("results", self.lanes, output.bits, output.signed, results),),
+            writes=(Stream("results", given, output.bits, output.signed, results),),
             loop=Loop(
                 "position",
-                {"pixel": self.pixels, "part": parts, "word": words},
+                {"pixel": places, "part": parts, "word": words},
                 streamed(
                     Step(Operator.MEMORY),
                     Step(Operator.ADD, self.requantiser.sum_bits, ceil_log2(self.together) + 1),
                     *self.requantiser.steps,
                 ),
             ),
-            phases=(Phase(self.pixels, (Part(body, body, 0 * words), Part(words, words, words))),),
+            phases=(Phase(places, (Part(body, body, 0 * words), Part(words, words, words))),),
             buffers=(
                 Buffer(
                     "running",
                     words,
-                    self.lanes,
+                    given,
                     self.requantiser.sum_bits,
                     True,
                     Role.MEMORY,
                     when=int(parts > 1),
                 ),
             ),
-            multipliers=self.requantiser.multipliers(self.lanes, results),
+            multipliers=self.requantiser.multipliers(given, results),
             adders=(
                 Adders(inputs, self.requantiser.sum_bits, results * parts),
-                *self.requantiser.adders(self.lanes, results),
+                *self.requantiser.adders(given, results),
             ),
             facts={
                 "maximum": self.maximum,
                 "together": self.together,
+                "beside": self.beside,
                 "requantiser": self.requantiser,
             },
         )

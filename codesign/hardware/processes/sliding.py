@@ -23,6 +23,7 @@ from codesign.hardware.structure import (
     Stream,
     Structure,
 )
+from codesign.hardware.superpixels import Superpixels
 from codesign.network.tensor import Tensor
 from codesign.network.windows import Window as Geometry
 
@@ -46,6 +47,10 @@ class Sliding(Process):
     in `columns` until its last part has left, and the pixels wait. Words are ordered by the part
     of the patch and by channels, elements in a word by kernel row, kernel column and channel.
 
+    With several `pixels` a word of the map holds so many of a row, and the patches of as many
+    outputs leave side by side (`codesign.hardware.superpixels`): in a word part by part, patch by
+    patch.
+
     Padding takes no cycles: what lies beside the map is masked. Places are counted along the rows
     of the map, one after the other; a patch leaves at the place of its last pixel, which may
     stand in the next row if that pixel is padding.
@@ -60,27 +65,31 @@ class Sliding(Process):
     lanes: Count
     together: int
     storage: Count = Storage.BRAM
+    pixels: int = 1
 
     def structure(self) -> Structure:
         """Return both delay lines, the masks and the schedule of places."""
-        channels, rows, columns = self.map.shape
-        (kernel_rows, kernel_columns), (down, right) = self.geometry.kernel, self.geometry.dilation
+        channels, rows, _ = self.map.shape
+        view = self._view
+        geometry, columns = view.geometry, view.columns
+        (kernel_rows, kernel_columns), (down, right) = geometry.kernel, geometry.dilation
         bits, signed = self.map.bits, self.map.signed
-        row_stride, column_stride = self.geometry.stride
-        top, left, _, _ = self.geometry.padding
-        output_rows, output_columns = self.geometry.output_size(self.map.shape)
+        row_stride, column_stride = geometry.stride
+        top, left, _, _ = geometry.padding
+        output_rows, output_columns = geometry.output_size((channels, rows, columns))
         words: Count = channels // self.lanes
-        positions = self.geometry.positions
-        parts = positions // self.together
-        places = _Places.of(self.geometry, rows, columns)
+        parts = self.geometry.positions // self.together
+        places = _Places.of(geometry, rows, columns)
         phases = tuple(_phases(places.runs, words, parts))
-        patches = output_rows * output_columns
-        writes = patches * parts * words
+        writes = output_rows * output_columns * parts * words
         # a patch that leaves in parts has to stay whole
         kept = kernel_columns - 1 + int(parts > 1)
+        leaving = view.given * self.together * self.lanes
         return Structure(
-            reads=(Stream("source", self.lanes, bits, signed, rows * columns * words),),
-            writes=(Stream("patches", self.together * self.lanes, bits, signed, writes),),
+            reads=(
+                Stream("source", view.taken * self.lanes, bits, signed, rows * columns * words),
+            ),
+            writes=(Stream("patches", leaving, bits, signed, writes),),
             loop=Loop("step", {"t": sum(phase.duration for phase in phases)}, _CHAIN),
             phases=phases,
             buffers=(
@@ -114,24 +123,36 @@ class Sliding(Process):
                 "output_columns": output_columns,
                 "first_wait": places.first,
                 "row_wait": places.row_gap,
+                "taken": view.taken,
+                "given": view.given,
+                "shift": view.shift,
+                "taps": self.geometry.kernel[1],
+                "tap_step": self.geometry.dilation[1],
+                "patch_step": self.geometry.stride[1],
             },
         )
 
     @property
+    def _view(self) -> Superpixels:
+        """The window over words of the map."""
+        return Superpixels.of(self.geometry, self.map.shape[2], self.pixels)
+
+    @property
     def _masks(self) -> int:
         """Rows and columns of the kernel that may lie beside the map."""
-        return sum(self.geometry.kernel) if any(self.geometry.padding) else 0
+        return sum(self._view.geometry.kernel) if any(self.geometry.padding) else 0
 
     @property
     def _selects(self) -> int:
         """Two-way selections per channel."""
         positions = self.geometry.positions
-        return positions * int(any(self.geometry.padding)) + positions - self.together
+        each = positions * int(any(self.geometry.padding)) + positions - self.together
+        return self._view.given * each
 
-    def _delay(self, name: str, words: Count, pixels: int, storage: Count) -> Iterator[Buffer]:
+    def _delay(self, name: str, words: Count, places: int, storage: Count) -> Iterator[Buffer]:
         """Yield the memory of a delay line, unless the kernel needs none."""
-        if pixels > 0:
-            lanes = pixels * self.lanes
+        if places > 0:
+            lanes = places * self.pixels * self.lanes
             yield Buffer(name, words, lanes, self.map.bits, self.map.signed, Role.MEMORY, storage)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codesign.hardware.patches import patches
+from codesign.hardware.patches import Portion, patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.average import Average
 from codesign.hardware.requantise import Requantiser
@@ -60,7 +60,7 @@ class StreamingAverage2d(HardwareTemplate):
             together=self.positions,
         )
         together = self.positions
-        return (patches(source, op.window, 0, self.pe, together, self.line_storage), average)
+        return (patches(source, op.window, Portion(self.pe, together), self.line_storage), average)
 
     @property
     def input_lanes(self) -> Count:

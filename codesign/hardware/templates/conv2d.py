@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from codesign.hardware.packing import arithmetics
-from codesign.hardware.patches import patches
+from codesign.hardware.patches import Portion, patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.matrix import Matrix
 from codesign.hardware.requantise import Requantiser, activations
 from codesign.hardware.structure import Activation, Count, Storage
+from codesign.hardware.superpixels import Limits, given
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.conv2d import Conv2d
@@ -20,6 +26,9 @@ from codesign.space import Choice, Space, divisors
 @dataclass(frozen=True, slots=True)
 class StreamingConv2d(HardwareTemplate):
     """A window feeds a folded matrix: `pe` outputs, `simd` channels of `positions` per cycle.
+
+    With several `pixels` a word holds so many of a row, all channels of each, and what they make
+    leaves side by side: everything is computed at once then, but for the kernel's positions.
 
     Source: Umuroglu et al., FINN, FPGA 2017, section 4.2.
     """
@@ -33,9 +42,10 @@ class StreamingConv2d(HardwareTemplate):
     line_storage: Count
     positions: int = 1
     activation: Activation = Activation.MULTIPLIER
+    pixels: int = 1
 
     implements = Conv2d
-    structural = ("positions", "activation")
+    structural = ("pixels", "positions", "activation")
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
@@ -44,12 +54,16 @@ class StreamingConv2d(HardwareTemplate):
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
-        """Fold outputs over `pe`, channels over `simd` and the kernel over `positions`."""
+        """Fold outputs over `pe`, channels over `simd` and the kernel over `positions`.
+
+        Or take several `pixels` at once, where tools make so many multipliers.
+        """
         op = _op(node)
         made_of = arithmetics(op.inputs * op.window.positions, op.outputs, inputs[0], op.bits)
         lines = (Storage.LUTRAM,) if op.window.is_point else tuple(Storage)
         return Space(
             (
+                Choice("pixels", _limits(node, inputs).pixels()),
                 Choice("positions", divisors(op.window.positions)),
                 Choice("activation", activations(node)),
                 Choice("arithmetic", made_of),
@@ -59,6 +73,13 @@ class StreamingConv2d(HardwareTemplate):
                 Choice("simd", divisors(op.inputs)),
             )
         )
+
+    @classmethod
+    def is_possible(
+        cls, node: Node, inputs: tuple[Tensor, ...], structural: Mapping[str, Any]
+    ) -> bool:
+        """Return whether several pixels make sense with so many positions."""
+        return _limits(node, inputs).allow(structural["pixels"], structural["positions"])
 
     def processes(self) -> tuple[Process, ...]:
         """Return window and matrix; a 1 x 1 window of stride 1 needs no line buffer."""
@@ -76,20 +97,36 @@ class StreamingConv2d(HardwareTemplate):
             arithmetic=self.arithmetic,
             storage=self.weight_storage,
             together=self.positions,
+            beside=given(op.window, self.pixels),
         )
         if op.window.is_point:
             return (matrix,)
-        return (patches(source, op.window, 0, self.simd, self.positions, self.line_storage), matrix)
+        portion = Portion(self.simd, self.positions, self.pixels)
+        return (patches(source, op.window, portion, self.line_storage), matrix)
 
     @property
     def input_lanes(self) -> Count:
-        """`simd` channels per word."""
-        return self.simd
+        """`simd` channels of every pixel in a word."""
+        return self.pixels * self.simd
 
     @property
     def output_lanes(self) -> Count:
-        """`pe` channels per word."""
-        return self.pe
+        """`pe` channels of every pixel that is made of them."""
+        return given(_op(self.node).window, self.pixels) * self.pe
+
+    def legal(self) -> NDArray[np.bool_]:
+        """Also demand that all of several pixels is computed at once."""
+        op = _op(self.node)
+        whole = np.equal(self.pe, op.outputs) & np.equal(self.simd, op.inputs)
+        legal: NDArray[np.bool_] = super(StreamingConv2d, self).legal() & (
+            whole | np.equal(self.pixels, 1)
+        )
+        return legal
+
+
+def _limits(node: Node, inputs: tuple[Tensor, ...]) -> Limits:
+    op = _op(node)
+    return Limits(op.window, inputs[0], node.output, op.inputs * op.outputs)
 
 
 def _op(node: Node) -> Conv2d:

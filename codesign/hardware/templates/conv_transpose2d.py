@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codesign.hardware.packing import UNPACKED
-from codesign.hardware.patches import patches
+from codesign.hardware.patches import Portion, patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.grouped import Grouped
 from codesign.hardware.processes.interleave import Interleave
@@ -70,7 +70,7 @@ class StreamingConvTranspose2d(HardwareTemplate):
         chain: list[Process] = []
         if not window.is_point:
             together, lines = self.positions, self.line_storage
-            chain.append(patches(source, window, 0, self.simd, together, lines))
+            chain.append(patches(source, window, Portion(self.simd, together), lines))
         chain.append(self._products())
         interleave = _interleave(self.node, self.inputs, self.pe, self.band_storage)
         if not interleave.passes:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from codesign.hardware.packing import UNPACKED
-from codesign.hardware.patches import patches
+from codesign.hardware.patches import Portion, patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.depthwise import Depthwise
 from codesign.hardware.requantise import Requantiser, activations
 from codesign.hardware.structure import Activation, Count, Storage
+from codesign.hardware.superpixels import Limits, given
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.conv2d import Conv2d
@@ -20,6 +26,9 @@ from codesign.space import Choice, Space, divisors
 @dataclass(frozen=True, slots=True)
 class StreamingDepthwise2d(HardwareTemplate):
     """A window feeds one multiplier per element: `pe` channels of `positions` per cycle.
+
+    With several `pixels` a word holds so many of a row, all channels of each, and what they make
+    leaves side by side.
 
     A 1 x 1 kernel scales and shifts each channel: batch normalisation that stands alone.
     """
@@ -32,9 +41,10 @@ class StreamingDepthwise2d(HardwareTemplate):
     line_storage: Count
     positions: int = 1
     activation: Activation = Activation.MULTIPLIER
+    pixels: int = 1
 
     implements = Conv2d
-    structural = ("positions", "activation")
+    structural = ("pixels", "positions", "activation")
 
     @classmethod
     def lacks(cls, node: Node, inputs: tuple[Tensor, ...]) -> str:
@@ -45,11 +55,12 @@ class StreamingDepthwise2d(HardwareTemplate):
 
     @classmethod
     def space(cls, node: Node, inputs: tuple[Tensor, ...]) -> Space:
-        """Fold channels over `pe` and the kernel over `positions`."""
+        """Fold channels over `pe` and the kernel over `positions`, or take several `pixels`."""
         op = _op(node)
         lines = (Storage.LUTRAM,) if op.window.is_point else tuple(Storage)
         return Space(
             (
+                Choice("pixels", _limits(node, inputs).pixels()),
                 Choice("positions", divisors(op.window.positions)),
                 Choice("activation", activations(node)),
                 Choice("pe", divisors(op.inputs)),
@@ -58,6 +69,13 @@ class StreamingDepthwise2d(HardwareTemplate):
                 Choice("line_storage", lines),
             )
         )
+
+    @classmethod
+    def is_possible(
+        cls, node: Node, inputs: tuple[Tensor, ...], structural: Mapping[str, Any]
+    ) -> bool:
+        """Return whether several pixels make sense with so many positions."""
+        return _limits(node, inputs).allow(structural["pixels"], structural["positions"])
 
     def processes(self) -> tuple[Process, ...]:
         """Return window and weighing; a 1 x 1 window of stride 1 needs no line buffer."""
@@ -73,21 +91,37 @@ class StreamingDepthwise2d(HardwareTemplate):
             arithmetic=self.arithmetic,
             storage=self.weight_storage,
             together=self.positions,
+            beside=given(op.window, self.pixels),
         )
         if op.window.is_point:
             return (weighing,)
-        window = patches(source, op.window, 0, self.pe, self.positions, self.line_storage)
+        portion = Portion(self.pe, self.positions, self.pixels)
+        window = patches(source, op.window, portion, self.line_storage)
         return (window, weighing)
 
     @property
     def input_lanes(self) -> Count:
-        """`pe` channels per word."""
-        return self.pe
+        """`pe` channels of every pixel in a word."""
+        return self.pixels * self.pe
 
     @property
     def output_lanes(self) -> Count:
-        """`pe` channels per word."""
-        return self.pe
+        """`pe` channels of every pixel that is made of them."""
+        return given(_op(self.node).window, self.pixels) * self.pe
+
+    def legal(self) -> NDArray[np.bool_]:
+        """Also demand that all of several pixels is computed at once."""
+        op = _op(self.node)
+        whole = np.equal(self.pe, op.inputs)
+        legal: NDArray[np.bool_] = super(StreamingDepthwise2d, self).legal() & (
+            whole | np.equal(self.pixels, 1)
+        )
+        return legal
+
+
+def _limits(node: Node, inputs: tuple[Tensor, ...]) -> Limits:
+    op = _op(node)
+    return Limits(op.window, inputs[0], node.output, op.inputs)
 
 
 def _op(node: Node) -> Conv2d:

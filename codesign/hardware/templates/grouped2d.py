@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.hardware.packing import UNPACKED
-from codesign.hardware.patches import patches
+from codesign.hardware.patches import Portion, patches
 from codesign.hardware.process import Process
 from codesign.hardware.processes.grouped import Grouped
 from codesign.hardware.requantise import Requantiser, activations
@@ -89,8 +89,8 @@ class StreamingGrouped2d(HardwareTemplate):
         )
         if op.window.is_point:
             return (grouped,)
-        lanes, together = self.input_lanes, self.positions
-        return (patches(source, op.window, 0, lanes, together, self.line_storage), grouped)
+        portion = Portion(self.input_lanes, self.positions)
+        return (patches(source, op.window, portion, self.line_storage), grouped)
 
     @property
     def input_lanes(self) -> Count:
