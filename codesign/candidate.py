@@ -20,7 +20,7 @@ from codesign.accuracy.thrift import Hint, Thrift, after
 from codesign.cost.estimate import counts, estimate
 from codesign.fit.dataflow import Fit, fit
 from codesign.fit.diagnosis import Diagnosis, diagnose
-from codesign.fit.goal import Goal
+from codesign.fit.goal import Goal, Shortest
 from codesign.fit.ranked import ranked
 from codesign.hardware.board import Board
 from codesign.network import serialize
@@ -54,7 +54,7 @@ class Target:
     board: Board
     clocks_hz: tuple[float, ...]
     """Clocks to choose from."""
-    objective: str | Goal
+    objective: str | Goal | Shortest
     constraints: tuple[Constraint, ...]
     ranks: tuple[float, ...] = ()
     """Engines by rank (`codesign.fit.ranked`); empty where fit finds the best ones."""

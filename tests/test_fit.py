@@ -12,6 +12,7 @@ from cases import signed, unsigned
 
 from codesign.errors import InputError
 from codesign.fit.dataflow import Fit, fit
+from codesign.fit.goal import Shortest
 from codesign.fit.options import unbuildable
 from codesign.hardware.board import RESOURCES, Board, Ceilings
 from codesign.network.graph import INPUT, Graph, Node
@@ -52,6 +53,25 @@ def check_interval(brute: Brute, graph: Graph, budget: Mapping[str, int]) -> Non
             assert target == brute.intervals[0] or answer.shortage is not None
             return
     check_infeasible(answer, amounts)
+
+
+@pytest.mark.parametrize("slack", [0.25, 0.5])
+def test_slack_buys_the_cheapest_design_of_intervals_that_count_as_equal(slack: float) -> None:
+    longer = 0
+    for seed, graph, board in PROBLEMS[:12]:
+        brute = Brute(graph, board)
+        budget = next(iter(brute.budgets(np.random.default_rng(seed))))
+        amounts = brute.amounts(budget)
+        feasible = [cycles for cycles in brute.intervals if brute.fitting(cycles, amounts)]
+        if feasible:
+            answer = fit(graph, board, CLOCK_HZ, Shortest(slack), budget=budget)
+            target = max(c for c in brute.intervals if c <= (1 + slack) * feasible[0])
+            costs = [brute.cost(n, target, amounts) for n in brute.fitting(target, amounts)]
+            check_price(answer, min(costs), brute, amounts)
+            assert feasible[0] <= answer.interval <= target
+            assert answer.gap == 0
+            longer += answer.interval > feasible[0]
+    assert longer > 0
 
 
 def check_resources(brute: Brute, graph: Graph, budget: Mapping[str, int], longest: int) -> None:

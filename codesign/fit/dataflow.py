@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.design import Design
-from codesign.fit.goal import GOALS, MIX, OBJECTIVES, Goal, Measure
+from codesign.fit.goal import GOALS, MIX, OBJECTIVES, Goal, Measure, Shortest
 from codesign.fit.mix import Mixed, Mixer
 from codesign.fit.optimum import PRICES, QUICK, SPAN, THOROUGH, Effort
 from codesign.fit.options import check_buildable
@@ -116,7 +116,7 @@ def fit(
     graph: Graph,
     board: Board,
     clock_hz: float,
-    objective: str | Goal = "interval",
+    objective: str | Goal | Shortest = "interval",
     longest_interval: int | None = None,
     budget: Mapping[str, int] | None = None,
 ) -> Fit:
@@ -128,7 +128,8 @@ def fit(
         clock_hz: the clock.
         objective: "interval" (shortest interval, then least resources), "resources" (least
             resources that keep `longest_interval`), "latency" (of one image, in closed form),
-            "energy" (of one image), or a mix of these.
+            "energy" (of one image), or a mix of these; `Shortest` is "interval" with a slack, of
+            which the answer's `gap` knows nothing.
         longest_interval: cycles between images that the wish permits at the most.
         budget: resources to use instead of the board's, per name.
 
@@ -136,10 +137,7 @@ def fit(
         ValueError: the objective is unknown.
         InputError: no hardware template makes one of the layers.
     """
-    name, goal = (MIX, objective) if isinstance(objective, Goal) else (objective, None)
-    if goal is None and name not in OBJECTIVES:
-        raise ValueError(f"fit's objective is one of {OBJECTIVES}, not '{name}'")
-    goal = goal or GOALS.get(name)
+    name, goal = _asked(objective)
     check_buildable(graph)
     search = _Search(Problem(graph, board, clock_hz, {**board.budget, **(budget or {})}), name)
     limit = search.intervals[-1] if longest_interval is None else longest_interval
@@ -148,9 +146,24 @@ def fit(
     within = within or search.intervals[:1]
     if search.solver.verdict(within[-1]) is not Verdict.FITS:
         return search.closest(within[-1])
-    if goal is not None:
+    if isinstance(goal, Goal):
         return search.best(within, goal)
-    return search.fastest(within) if name == "interval" else search.smallest(within[-1])
+    return search.fastest(within, goal.slack) if goal else search.smallest(within[-1])
+
+
+def _asked(objective: str | Goal | Shortest) -> tuple[str, Goal | Shortest | None]:
+    """Return the name of an objective, and what it asks for: None is the least resources.
+
+    Raises:
+        ValueError: it is unknown.
+    """
+    if isinstance(objective, Goal):
+        return MIX, objective
+    if isinstance(objective, Shortest):
+        return "interval", objective
+    if objective not in OBJECTIVES:
+        raise ValueError(f"fit's objective is one of {OBJECTIVES}, not '{objective}'")
+    return objective, Shortest() if objective == "interval" else GOALS.get(objective)
 
 
 class _Search:
@@ -162,10 +175,14 @@ class _Search:
         self.measure = Measure(problem)
         self.intervals = self.solver.intervals
 
-    def fastest(self, within: Sequence[int]) -> Fit:
-        """Return the design of the shortest interval; of several, one of least resources."""
+    def fastest(self, within: Sequence[int], slack: float) -> Fit:
+        """Return the design of the shortest interval; of several, one of least resources.
+
+        Intervals that are longer by no more than `slack` count as well.
+        """
         interval, bound = self.solver.shortest(within)
-        found = self.solver.cheapest(interval, QUICK)
+        taken = max(cycles for cycles in within if cycles <= (1 + slack) * interval)
+        found = self.solver.cheapest(taken, QUICK)
         shorter = [cycles for cycles in within if cycles < interval]
         worthwhile = [cycles for cycles in shorter if cycles * WORTHWHILE <= interval]
         shortage = None
@@ -174,7 +191,7 @@ class _Search:
             missing = self._excess(self._closest(wanted, PRICES), wanted)
             shortage = Shortage(wanted, missing, interval / wanted) if missing else None
         gap = (interval - bound) / interval
-        answer = self._answer(found.items, interval, gap, shortage)
+        answer = self._answer(found.items, taken, gap, shortage)
         return replace(answer, resource_gap=found.gap)
 
     def smallest(self, interval: int) -> Fit:

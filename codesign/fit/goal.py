@@ -51,6 +51,20 @@ class Goal:
         return Goal(**weights)
 
 
+@dataclass(frozen=True, slots=True)
+class Shortest:
+    """The shortest interval, then the least resources.
+
+    Intervals that are longer than the shortest by a share of up to `slack` count as equally short.
+    """
+
+    slack: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.slack < 1:
+            raise ValueError(f"slack lies in 0 .. 1, got {self.slack}")
+
+
 GOALS = {
     "latency": Goal(latency=1.0, resources=TIE),
     "energy": Goal(energy=1.0, resources=TIE),

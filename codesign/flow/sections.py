@@ -8,7 +8,7 @@ from pathlib import Path
 
 from codesign.candidate import Share
 from codesign.errors import InputError
-from codesign.fit.goal import MIX, OBJECTIVES, Goal
+from codesign.fit.goal import MIX, OBJECTIVES, Goal, Shortest
 from codesign.flow.formulated import DEFAULT_FORMULATION, DEFAULT_HARDWARE, HardwareSearch
 
 
@@ -52,20 +52,25 @@ class Hardware:
     """Of the objective "mix": interval, latency, energy and resources, e.g. {latency: 1}."""
     ceilings: Mapping[str, float] = field(default_factory=dict)
     """Shares of a resource to use instead of the board's, e.g. {lut: 0.5}."""
+    slack: float = 0.001
+    """By how much intervals may differ and count as equal, so that the smaller design is taken."""
 
     def __post_init__(self) -> None:
         if self.clock_mhz == ():
             raise ValueError("clock_mhz names no clock")
         if self.objective not in (*OBJECTIVES, MIX):
             raise ValueError(f"objective is one of {', '.join((*OBJECTIVES, MIX))}")
+        Shortest(self.slack)
         if (self.objective == MIX) != bool(self.weights):
             raise ValueError(f"weights belong to the objective {MIX}, and it needs them")
         if self.weights:
             Goal.of(self.weights)
 
     @property
-    def goal(self) -> str | Goal:
+    def goal(self) -> str | Goal | Shortest:
         """What `fit` is asked for."""
+        if self.objective == "interval":
+            return Shortest(self.slack)
         return Goal.of(self.weights) if self.weights else self.objective
 
 
