@@ -12,6 +12,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,11 +31,15 @@ from codesign.flow.settings import load_settings
 from codesign.network.family import Family
 from codesign.network.graph import Graph
 from codesign.search.store import Store
-from codesign.search.trial import Constraint
+from codesign.search.trial import Constraint, violations
 
 BAR = 0.8
 BOARDS = ("zcu104", "pynq_z2", "kv260")
-BUDGETS = ("lut<=9000", "lut<=12000", "lut<=18000")
+BUDGETS = (
+    ("lut<=10000", "fps>=50000"),
+    ("lut<=10000", "fps>=200000"),
+    ("lut<=16000", "fps>=400000"),
+)
 FAMILY = (
     "network.layers=[1, 2, 3]",
     "network.widths=[4, 8, 16, 32]",
@@ -62,15 +67,16 @@ class Served:
     """The network that a board gets within a budget."""
 
     board: str
-    budget: Constraint
+    budget: tuple[Constraint, ...]
+    trial: int
     accuracy: float
-    luts: float
+    values: Mapping[str, float]
     """Of its best design, priced anew."""
 
     @property
     def kept(self) -> bool:
         """Whether the budget is."""
-        return self.luts <= self.budget.bound
+        return not violations(self.values, self.budget)
 
 
 def options() -> argparse.Namespace:
@@ -82,7 +88,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--paths", type=int, default=2, help="networks of a step")
     parser.add_argument("--alone", type=int, default=6, help="epochs of a network alone")
     parser.add_argument("--networks", type=int, default=30, help="judged twice")
-    parser.add_argument("--trials", type=int, default=8, help="networks for a budget")
+    parser.add_argument("--trials", type=int, default=12, help="networks for a budget")
     return parser.parse_args()
 
 
@@ -144,14 +150,14 @@ def drawn(family: Family, count: int) -> list[Graph]:
 def served(folder: Path, asked: argparse.Namespace) -> list[Served]:
     """Return what every board gets within every budget; all networks inherit, none is trained."""
     found = []
-    for budget in BUDGETS:
+    for number, budget in enumerate(BUDGETS):
         kept = f"training.supernet={folder / FILE}"
-        changes = flow(folder, f"board={','.join(BOARDS)}", budget, kept)
+        changes = flow(folder, f"board={','.join(BOARDS)}", *budget, kept)
         changes += [f"search.trials={asked.trials}", "search.workers=1"]
         changes += ["search.objectives=[max accuracy, min latency_s]"]
         several = prepare(load_settings("quickstart", changes))
         assert isinstance(several, Several)
-        run = RunFolder.create(folder, "several", budget.replace("<=", ""))
+        run = RunFolder.create(folder, "several", f"budget{number}")
         trials = search(several, run, lambda *_: None, print).trials
         wish = several.settings.wish
         with Store.read(run.trials) as store:
@@ -160,8 +166,9 @@ def served(folder: Path, asked: argparse.Namespace) -> list[Served]:
                 trial = choose(views, one.settings.objectives, wish, board)
                 artifact = store.artifact(trial.number)
                 assert artifact is not None
-                luts = estimate(one.target.fit(unpack(artifact).graph).design).values()["lut"]
-                found.append(Served(board, wish[0], trial.values["accuracy"], luts))
+                values = estimate(one.target.fit(unpack(artifact).graph).design).values()
+                share = trial.values["accuracy"]
+                found.append(Served(board, wish, trial.number, share, values))
     return found
 
 
@@ -176,11 +183,12 @@ def main() -> tuple[float, list[Served]]:
         rank = float(spearmanr(inherited, alone).statistic)
         print(f"Spearman {rank:.3f} of {len(judged)} networks (to reach: {BAR:g})", flush=True)
         found = served(folder, asked)
-    print("\nboard     budget       accuracy [%]     LUT")
+    print("\nboard     budget                   network  accuracy [%]    LUT        fps")
     for own in found:
         verdict = "" if own.kept else "  VIOLATED"
-        share = f"{100 * own.accuracy:14.2f}"
-        print(f"{own.board:10}{own.budget.text:11}{share}{own.luts:8,.0f}{verdict}")
+        budget = " ".join(constraint.text for constraint in own.budget)
+        figures = f"{100 * own.accuracy:14.2f}{own.values['lut']:7,.0f}{own.values['fps']:11,.0f}"
+        print(f"{own.board:10}{budget:25}{own.trial:7}{figures}{verdict}")
     return rank, found
 
 
