@@ -282,6 +282,20 @@ def table(changes: tuple[str, ...], out: Path | None) -> None:
 
 
 @main.command()
+@click.argument("arguments", nargs=-1, metavar="[FLOW] [KEY=VALUE | QUANTITY>=BOUND]...")
+@click.option("--out", type=click.Path(path_type=Path), help="File for search.space=FILE.")
+@click.option(
+    "--samples", type=click.IntRange(1), default=12, show_default=True, help="To compare."
+)
+@_reported
+def space(arguments: tuple[str, ...], out: Path | None, samples: int) -> None:
+    """Drop what the board makes no use of: board=pynq_z2 network=resnet --out space.yaml."""
+    from codesign.flow.spaces import narrow_space
+
+    click.echo(narrow_space(*_flow_and_changes(arguments), samples, out))
+
+
+@main.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
 @click.option(
     "--to", type=click.Path(path_type=Path), help="Folder to write  [default: RUN/best/hls]"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +151,27 @@ class Space:
             number, index = divmod(int(number), extent)
             indices.append(index)
         return self.decode(indices[::-1])
+
+    def only(self, kept: Mapping[str, Sequence[Value]]) -> Space:
+        """Return the space in which some choices have no other values than those of `kept`.
+
+        Raises:
+            ValueError: there is no such choice, or it does not have such a value.
+        """
+        known = {choice.name: choice for choice in self.choices}
+        for name, values in kept.items():
+            if name not in known:
+                raise ValueError(f"there is no choice '{name}'")
+            wrong = [value for value in values if value not in known[name].values]
+            if wrong:
+                offered = ", ".join(map(str, known[name].values))
+                raise ValueError(f"choice '{name}' has no value {wrong[0]!r} but {offered}")
+        return Space(
+            tuple(
+                replace(c, values=tuple(v for v in c.values if v in kept.get(c.name, c.values)))
+                for c in self.choices
+            )
+        )
 
     def sample(self, random: np.random.Generator) -> dict[str, Value]:
         """Draw one point uniformly."""

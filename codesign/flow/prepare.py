@@ -19,6 +19,7 @@ from codesign.flow.settings import Settings
 from codesign.hardware.board import Board
 from codesign.load import yaml_text
 from codesign.network.family import Family
+from codesign.network.narrowed import Narrowed
 from codesign.network.tensor import Tensor
 from codesign.search.ranks import Ranks
 from codesign.search.study import Study
@@ -108,8 +109,7 @@ def _searching(
     settings: Settings, dataset: Dataset, target: Target | Fleet
 ) -> tuple[Judge | JointJudge, Study]:
     """Return what judges a point on a target, and the search."""
-    tensor = Tensor(dataset.shape, INPUT_BITS, signed=False)
-    family = settings.build_member("network", input=tensor, classes=dataset.classes)
+    family = family_of(settings, dataset)
     evaluator = settings.build_member("training")
     tolerance, proxy = settings.formulation.tolerance, proxy_of(settings)
     judge = Judge(family, target, dataset, evaluator, tolerance, settings.thrift, proxy)
@@ -130,6 +130,24 @@ def _searching(
         guide=guide_of(settings, space, settings.objectives),
     )
     return joint or judge, study
+
+
+def family_of(settings: Settings, dataset: Dataset) -> Family:
+    """Return the networks for a data set, with the values that the search is left with.
+
+    Raises:
+        InputError: the family refuses an option, or has no such choice or value.
+    """
+    tensor = Tensor(dataset.shape, INPUT_BITS, signed=False)
+    family: Family = settings.build_member("network", input=tensor, classes=dataset.classes)
+    kept = settings.search.space
+    if not kept or isinstance(kept, str):  # settings have put a file's choices in its place
+        return family
+    try:
+        return Narrowed.of(family, kept)
+    except ValueError as error:
+        name = settings.data["network"]["family"]
+        raise InputError("search.space", f"{error} in the family {name}") from error
 
 
 def most_layers(family: Family) -> int:

@@ -10,6 +10,7 @@ from codesign.candidate import Share
 from codesign.errors import InputError
 from codesign.fit.goal import MIX, OBJECTIVES, Goal, Shortest
 from codesign.flow.formulated import DEFAULT_FORMULATION, DEFAULT_HARDWARE, HardwareSearch
+from codesign.space import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Search:
     """How engines are found: the best for each network, as genes, or once networks are chosen."""
     log: str = "csv"
     """Members of `codesign.search.logs`, separated by commas, or "none"."""
+    space: Mapping[str, tuple[Value, ...]] | str = field(default_factory=dict)
+    """Values that choices of the family are left with; a file's are put in place of its name."""
     reference: Mapping[str, float] = field(default_factory=dict)
     """Of the hypervolume that is logged, by objective; see `codesign.search.standing`."""
 

@@ -20,6 +20,7 @@ from codesign.errors import InputError
 from codesign.flow.formulated import formulation_class, formulation_of, reformulated, staged
 from codesign.flow.goals import with_goal
 from codesign.flow.sections import Hardware, Search, Targeting, Validation, board_names
+from codesign.flow.space_file import with_space
 from codesign.load import Tree, build, member, override, read_yaml, resource_path
 from codesign.network.family import Family
 from codesign.search.formulation import Formulation
@@ -137,7 +138,7 @@ def resolve(data: Mapping[str, Any], assignments: Iterable[str], place: str) -> 
     changes = [_expanded(text) for text in changes]
     data = with_goal(_with_selectors(data, changes, place), changes, place)
     cls = _schema(data)
-    data = override(data, changes, cls)
+    data = with_space(override(data, changes, cls))
     checked = build(cls, data, f"{place} with the command line" if changes else place)
     checked = dataclasses.replace(checked, wish=(*checked.wish, *wishes))
     plain = {"schema": SCHEMA, **_plain(checked)}
