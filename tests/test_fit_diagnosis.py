@@ -66,7 +66,7 @@ def test_a_single_scarce_resource_is_named_with_what_is_needed() -> None:
     assert needed > available == board.budget["lut"]
     layers = found.conflict.layers
     assert set(layers) < {node.name for node in LENET}
-    case = _Case(LENET, board, FASTEST, board.budget)
+    case = _Case(LENET, board, CLOCK_HZ, FASTEST, board.budget)
     for name in layers:
         assert not case.stuck(("lut",), [other for other in layers if other != name])
     assert found.reason().startswith("LUT alone is too scarce at ")

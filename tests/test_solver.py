@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from codesign.fit.optimum import ANY, Effort
 from codesign.fit.solver import Solver, Verdict
 
 FITS, NONE, UNKNOWN = Verdict.FITS, Verdict.NONE, Verdict.UNKNOWN
@@ -14,9 +15,9 @@ class Told(Solver):
     """A solver whose verdicts are given; a span is ruled out where it is short and has none."""
 
     def __init__(self, told: Sequence[Verdict], reach: int) -> None:
-        self.told, self.reach = told, reach
+        self.told, self.reach, self.effort = told, reach, ANY
 
-    def verdict(self, interval: int) -> Verdict:
+    def verdict(self, interval: int, effort: Effort | None = None) -> Verdict:
         return self.told[interval]
 
     def _none_of(self, among: Sequence[int]) -> bool:

@@ -14,7 +14,7 @@ International Transactions in Operational Research 1997 (the smoothing).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -82,15 +82,21 @@ class Dual:
         """Return what a design costs."""
         return float(self.worth.of(self.costs[items].sum(axis=0))) + self._merit(items)
 
-    def tighten(self, enough: Callable[[Dual], bool], first: Values | None = None) -> None:
+    def tighten(
+        self, enough: Callable[[Dual], bool], first: Values | None = None, close: float = CLOSE
+    ) -> None:
         """Raise the bound and look for designs until it is enough, or prices can do no more.
 
         Args:
             enough: whether what is known suffices.
             first: prices of the resources to begin with, e.g. from a similar problem.
+            close: how far from the best bound prices may stay, relative.
         """
-        prices = self.worth.slopes[:, 1] if first is None else first
-        weights = np.zeros(0)
+        prices, weights = self.worth.slopes[:, 1] if first is None else first, np.zeros(0)
+        if self.seen and self.prices is None:  # they were recalled
+            if enough(self):
+                return
+            _, prices, weights = self._master()
         for number in range(ROUNDS):
             before = self.bound
             items = self._price(prices, weights)
@@ -100,7 +106,7 @@ class Dual:
             if enough(self) or self.solved:
                 return
             relaxed, prices, weights = self._master()
-            if self.bound >= relaxed - CLOSE * max(abs(relaxed), 1e-9):
+            if self.bound >= relaxed - close * max(abs(relaxed), 1e-9):
                 return
             # weights of many merits swing; those halfway to the best so far converge sooner
             halfway = self.bound > before or number % STRIDE
@@ -144,6 +150,14 @@ class Dual:
         """Leave out items `[items]` that no design of interest contains."""
         self.open = self.open & ~items
         self.closed = np.where(self.open, 0.0, np.inf)
+
+    def recall(self, choices: Iterable[Items]) -> None:
+        """Take choices of similar problems as seen, where they are open."""
+        for items in choices:
+            if np.all(self.open[items]):
+                self.seen.append(items)
+                self._reveal(items)
+                self.offer(items)
 
     def learn(self, other: Dual) -> None:
         """Take the merits and the best design of a dual of the same problem, if they are open."""

@@ -45,11 +45,14 @@ PRICES = Effort((), 0)
 SKETCH = Effort((), 0, starts=8)
 GLANCE = Effort((300,), 20, starts=8)
 SPAN = Effort((800,), 1000, proofs_only=True)
+BRIEF = Effort((300, 800), 200)
 ANY = Effort((300, 1200, EVERYTHING), 2000)
 EXCHANGED = 800
 """Options of the core among which designs are made better by exchanges."""
 SAME = 1e-5
 """Relative difference that is none where merits count: programmes are solved to about a tenth."""
+ROUGH = 1e-2
+"""How far from the best bound prices may stay where any design will do, relative."""
 ROUNDS = 3
 """How often exchanges may reveal merits that raise the bound again."""
 
@@ -89,7 +92,7 @@ def minimise(
 
     for _ in range(ROUNDS):
         before, first = (dual.bound, dual.value), dual.prices and dual.prices[0]
-        dual.tighten(lambda known: enough(known.bound), first)
+        dual.tighten(lambda known: enough(known.bound), first, ROUGH if any_will_do else CLOSE)
         if enough(dual.bound):
             break
         core = _core(dual, dual.least(), EXCHANGED, limit)[0]

@@ -7,6 +7,7 @@ move to block RAM and take fewer LUTs. Proofs that nothing fits take the cheaper
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -17,13 +18,15 @@ from numpy.typing import NDArray
 
 from codesign.fit import worth
 from codesign.fit.dual import Dual
-from codesign.fit.optimum import ANY, PRICES, THOROUGH, Effort, Optimum, minimise
+from codesign.fit.optimum import ANY, BRIEF, PRICES, THOROUGH, Effort, Optimum, minimise
 from codesign.fit.problem import Items, Problem
 from codesign.fit.worth import TOLERANCE
 from codesign.hardware.board import RESOURCES
 
 Values = NDArray[np.float64]
 
+RECALLED = 40
+"""Choices that are remembered from interval to interval."""
 GROWTH = 4
 """A span of intervals has so many times as many as one that was ruled out before it."""
 
@@ -70,6 +73,8 @@ class Solver:
         """A design for every interval that was found to fit."""
         self.programmes = 0
         self._prices: Values | None = None
+        self._seen: deque[Items] = deque(maxlen=RECALLED)
+        """The last choices that prices made: they tell about similar problems."""
 
     @cached_property
     def intervals(self) -> list[int]:
@@ -92,13 +97,18 @@ class Solver:
         prices = np.where(self.problem.cycles <= interval, 0.0, np.inf)
         return self.problem.cheapest(prices)[1] is not None
 
-    def verdict(self, interval: int) -> Verdict:
-        """Return whether any design keeps an interval within the budget."""
+    def verdict(self, interval: int, effort: Effort | None = None) -> Verdict:
+        """Return whether any design keeps an interval within the budget.
+
+        Args:
+            interval: the cycles that no process may exceed.
+            effort: how much to try instead of the solver's own effort.
+        """
         if interval not in self.verdicts:
-            self.verdicts[interval] = self._verdict(interval)
+            self.verdicts[interval] = self._verdict(interval, effort or self.effort)
         return self.verdicts[interval]
 
-    def _verdict(self, interval: int) -> Verdict:
+    def _verdict(self, interval: int, effort: Effort) -> Verdict:
         costs = self.costs(interval)
         kept = self.affordable(costs, interval)
         if kept is None:
@@ -110,10 +120,12 @@ class Solver:
         if excess.bound > TOLERANCE:
             return Verdict.NONE
         dual = self.dual(costs, kept)
+        dual.recall(self._seen)
         found = minimise(dual, PRICES, any_will_do=True)
-        if found.items is None and self.effort.cores:
+        self._note(dual)
+        if found.items is None and effort.cores:
             dual.close(self._impossible(costs, kept))
-            found = minimise(dual, self.effort, any_will_do=True)
+            found = minimise(dual, effort, any_will_do=True)
             self.programmes += found.programmes
         if found.items is not None:
             self.witnesses[interval] = found.items
@@ -128,10 +140,17 @@ class Solver:
     def _excess(self, costs: Values, kept: NDArray[np.bool_]) -> Dual:
         """Return what is known of the least excess over the budget, one way or the other."""
         excess = Dual(self.problem, costs, kept, worth.excess(self.budget))
+        excess.recall(self._seen)
         excess.tighten(lambda own: own.bound > TOLERANCE or own.value <= 0.0, self._prices)
         if excess.prices is not None:
             self._prices = excess.prices[0]
+        self._note(excess)
         return excess
+
+    def _note(self, dual: Dual) -> None:
+        """Remember the choices of a dual that are new."""
+        known = {items.tobytes() for items in self._seen}
+        self._seen.extend(items for items in dual.seen if items.tobytes() not in known)
 
     def _impossible(self, costs: Values, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the items whose every design takes more than the budget, as prices prove.
@@ -159,7 +178,7 @@ class Solver:
         low, high = 0, len(among) - 1
         while low < high:
             middle = (low + high) // 2
-            if self.verdict(among[middle]) is Verdict.FITS:
+            if self._briefly(among[middle]) is Verdict.FITS:
                 high = middle
             else:
                 low = middle + 1
@@ -167,12 +186,16 @@ class Solver:
         # shorter intervals need deeper FIFOs, which may suit the budget better
         bound = high
         for place in self._left_open(among[:high]):
-            verdict = self.verdict(among[place])
+            verdict = self._briefly(among[place])
             if verdict is Verdict.FITS:
                 high = place
             if verdict is not Verdict.NONE:
                 bound = place
         return among[high], among[bound]
+
+    def _briefly(self, interval: int) -> Verdict:
+        """Return a verdict that takes no long programme: a neighbour is nearly as good."""
+        return self.verdict(interval, BRIEF if self.effort is ANY else self.effort)
 
     def _left_open(self, among: Sequence[int]) -> Iterator[int]:
         """Yield the places, falling, of intervals that no proof for a whole span rules out."""
