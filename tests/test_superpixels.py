@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from brute_force import CLOCK_HZ, Brute, needed
 from cases import single, unsigned
 from contract import check_run, whole_design
 from hls import engine_run, execute, random_images, random_network
@@ -15,8 +16,10 @@ from test_unrolled import check_timed
 from codesign.cost import resources
 from codesign.cost.pipeline import schedule, simulate
 from codesign.errors import InputError
+from codesign.fit.dataflow import fit
 from codesign.fit.options import template_of
 from codesign.flow.design_file import from_tree, to_tree
+from codesign.hardware.board import Board
 from codesign.hardware.processes.matrix import Matrix
 from codesign.hardware.processes.sliding import Sliding
 from codesign.hardware.requantise import Requantiser
@@ -258,3 +261,17 @@ def test_a_network_of_words_of_pixels_takes_the_cycles_of_the_model(
     resizes = [i.name for i in design.instances if i.process.kind == "resize"]
     assert resizes == ["conv0_resize", "conv1_resize", "conv2_resize", "send_resize"]
     assert check_timed(design, tmp_path / "hls") < simulate(whole_design(graph), 8).interval
+
+
+def test_fit_chooses_words_of_pixels_as_brute_force_does() -> None:
+    graph = single(Conv2d(1, 2, Geometry((1, 1)), 3), unsigned(1, 2, 4, bits=2), 4, True, 1)
+    board = Board.load("pynq_z2")
+    brute = Brute(graph, board)
+    amounts = brute.amounts({})
+    shortest = brute.intervals[0]
+    least = min(brute.cost(n, shortest, amounts) for n in brute.fitting(shortest, amounts))
+    answer = fit(graph, board, CLOCK_HZ)
+    (engine,) = answer.design.engines.values()
+    assert answer.interval == shortest
+    assert brute.objective(needed(answer.design), amounts) == pytest.approx(least)
+    assert engine.pixels > 1  # type: ignore[attr-defined]

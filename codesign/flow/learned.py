@@ -113,8 +113,7 @@ def ladder(
         int(training.get("shift", 0)),
         bool(training.get("flip", False)),
     )
-    images, paths = judge.dataset.train, int(options["paths"])
-    learner = Learner.trained(judge.family, images, recipe, settings.seed, checkpoint, paths)
+    learner = Learner.trained(judge.family, judge.dataset.train, recipe, settings.seed, checkpoint)
     descent = Descent(
         int(options["updates"]), float(options["step_size"]), float(options["temperature"]), batch
     )
