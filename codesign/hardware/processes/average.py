@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.requantise import Requantiser
+from codesign.hardware.running import running
 from codesign.hardware.structure import (
     Adders,
     Arithmetic,
@@ -76,15 +77,7 @@ class Average(Process):
             buffers=(
                 Buffer("row_multiples", rows, 1, row_bits, False, Role.CONSTANT),
                 Buffer("column_multiples", columns, 1, column_bits, False, Role.CONSTANT),
-                Buffer(
-                    "running",
-                    words,
-                    self.lanes,
-                    sum_bits,
-                    True,
-                    Role.MEMORY,
-                    when=int(parts > 1),
-                ),
+                running(words, self.lanes, sum_bits, parts),
             ),
             multipliers=(
                 Multipliers(

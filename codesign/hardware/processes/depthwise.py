@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from codesign.hardware.chain import streamed, summed
 from codesign.hardware.process import Process
 from codesign.hardware.requantise import Requantiser
+from codesign.hardware.running import running
 from codesign.hardware.structure import (
     Adders,
     Arithmetic,
@@ -80,15 +81,7 @@ class Depthwise(Process):
                     self.storage,
                 ),
                 *self.requantiser.tables(words, self.lanes),
-                Buffer(
-                    "running",
-                    words,
-                    given,
-                    sum_bits,
-                    True,
-                    Role.MEMORY,
-                    when=int(parts > 1),
-                ),
+                running(words, given, sum_bits, parts),
             ),
             multipliers=(
                 Multipliers(

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from codesign.hardware.chain import Operator, Step, streamed
 from codesign.hardware.process import Process
 from codesign.hardware.requantise import Requantiser
+from codesign.hardware.running import running
 from codesign.hardware.structure import (
     Adders,
-    Buffer,
     Count,
     Loop,
     Part,
     Phase,
-    Role,
     Stream,
     Structure,
     ceil_log2,
@@ -65,17 +64,7 @@ class Reduce(Process):
                 ),
             ),
             phases=(Phase(places, (Part(body, body, 0 * words), Part(words, words, words))),),
-            buffers=(
-                Buffer(
-                    "running",
-                    words,
-                    given,
-                    self.requantiser.sum_bits,
-                    True,
-                    Role.MEMORY,
-                    when=int(parts > 1),
-                ),
-            ),
+            buffers=(running(words, given, self.requantiser.sum_bits, parts),),
             multipliers=self.requantiser.multipliers(given, results),
             adders=(
                 Adders(inputs, self.requantiser.sum_bits, results * parts),
