@@ -1,11 +1,13 @@
-"""Which interval is the shortest, where verdicts and proofs for spans are given."""
+"""What is decided about intervals: which is the shortest, and what no design there contains."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from brute_force import CLOCK_HZ, small_problems
 
-from codesign.fit.optimum import ANY, Effort
+from codesign.fit.optimum import ANY, Effort, minimise
+from codesign.fit.problem import Problem
 from codesign.fit.solver import Solver, Verdict
 
 FITS, NONE, UNKNOWN = Verdict.FITS, Verdict.NONE, Verdict.UNKNOWN
@@ -32,3 +34,26 @@ def test_the_shortest_interval_is_found_though_longer_ones_do_not_fit(seed: int)
         found, bound = Told(told, reach).shortest(range(len(told)))
         assert found == told.index(FITS)
         assert bound == min(n for n, verdict in enumerate(told) if verdict is not NONE)
+
+
+def test_what_a_full_board_rules_out_is_in_no_design() -> None:
+    ruled_out = 0
+    for _, graph, board in small_problems(12):
+        problem = Problem(graph, board, CLOCK_HZ, board.budget)
+        loose = Solver(problem)
+        interval = loose.intervals[len(loose.intervals) // 2]
+        costs = loose.costs(interval)
+        smallest = loose.cheapest(interval).items
+        available = 1.02 * (costs[smallest].sum(axis=0) + problem.taken)
+        full = Solver(problem, np.minimum(available, problem.available))
+        kept = full.affordable(costs, interval)
+        impossible = full._impossible(costs, kept)
+        assert not np.any(impossible[smallest])
+        for item in np.flatnonzero(impossible)[::3]:
+            only = kept & (problem.table != problem.table[item])
+            only[item] = True
+            found = minimise(full.dual(costs, only), ANY, any_will_do=True)
+            assert found.items is None
+            assert found.bound == np.inf
+            ruled_out += 1
+    assert ruled_out > 20
