@@ -64,7 +64,13 @@ class Learner:
 
     @classmethod
     def trained(
-        cls, family: Family, split: Split, recipe: Recipe, seed: int, checkpoint: Path
+        cls,
+        family: Family,
+        split: Split,
+        recipe: Recipe,
+        seed: int,
+        checkpoint: Path,
+        paths: int = 1,
     ) -> Learner:
         """Train a supernet of a family on most of some images.
 
@@ -76,6 +82,7 @@ class Learner:
             recipe: how long and how fast the supernet learns.
             seed: of everything random.
             checkpoint: the file that holds an unfinished training.
+            paths: networks of one step of the supernet.
 
         Raises:
             InputError: no choice of the family changes what a network learns.
@@ -88,7 +95,7 @@ class Learner:
         held = np.arange(len(split)) % _HELD_OUT == _HELD_OUT - 1
         with threads(1):
             sampler = Sampler.survey(family, seed)
-            shared = learn_shared(sampler, _part(split, ~held), recipe, 1, checkpoint)
+            shared = learn_shared(sampler, _part(split, ~held), recipe, paths, checkpoint)
         return cls(family, space, shared, _part(split, held), open_)
 
     def learned(self, effects: Effects, weight: float, descent: Descent, seed: int) -> Distribution:

@@ -113,7 +113,8 @@ def ladder(
         int(training.get("shift", 0)),
         bool(training.get("flip", False)),
     )
-    learner = Learner.trained(judge.family, judge.dataset.train, recipe, settings.seed, checkpoint)
+    images, paths = judge.dataset.train, int(options["paths"])
+    learner = Learner.trained(judge.family, images, recipe, settings.seed, checkpoint, paths)
     descent = Descent(
         int(options["updates"]), float(options["step_size"]), float(options["temperature"]), batch
     )
