@@ -40,7 +40,7 @@ class Effort:
 
 EVERYTHING = 1 << 30
 THOROUGH = Effort((300, 1200, 4800), 2000)
-QUICK = Effort((300,), 100, proofs_only=True)
+QUICK = Effort((250,), 100, proofs_only=True)
 PRICES = Effort((), 0)
 SKETCH = Effort((), 0, starts=8)
 GLANCE = Effort((300,), 20, starts=8)
