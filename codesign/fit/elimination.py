@@ -43,7 +43,8 @@ class _Bucket:
 class Elimination:
     """Tables of fixed shapes, ready to be minimised for any entries.
 
-    Entries come as one vector: the tables one after the other, each in C order.
+    Entries come as one vector: the tables one after the other, each in C order. Prices change
+    many times, shapes never: every array that is needed on the way is made once.
     """
 
     def __init__(self, domains: Sequence[int], scopes: Sequence[Scope]) -> None:
@@ -56,40 +57,56 @@ class Elimination:
         self.shapes = [tuple(domains[v] for v in scope) for scope in scopes]
         self.offsets = np.concatenate([[0], np.cumsum([prod(s) for s in self.shapes])]).astype(int)
         self.buckets = _buckets(domains, scopes)
-        self._places = [
-            (int(offset), tuple(zip(scope, _strides(shape), strict=True)))
-            for offset, scope, shape in zip(self.offsets, scopes, self.shapes, strict=False)
+        self._strides = np.zeros((len(scopes), len(domains)), np.intp)
+        """How far apart the values of a variable stand in each table."""
+        for row, scope, shape in zip(self._strides, scopes, self.shapes, strict=True):
+            row[list(scope)] = _strides(shape)
+        self._entries = np.empty(int(self.offsets[-1]))
+        self._tables: list[Values] = [
+            self._entries[start:stop].reshape(shape)
+            for start, stop, shape in zip(
+                self.offsets[:-1], self.offsets[1:], self.shapes, strict=True
+            )
         ]
-        """Where each table begins, and how far apart the values of its variables stand."""
+        """All tables, those of the buckets behind the given ones."""
+        self._parts: list[tuple[Values, ...]] = []
+        """What is summed in every bucket, as views of tables that broadcast."""
+        self._joints: list[Values] = []
+        """The buckets' sums; of a single table it is that one."""
+        for bucket in self.buckets:
+            parts = tuple(
+                _spread(self._tables[table].transpose(order), spread)
+                for table, order, spread in bucket.members
+            )
+            self._parts.append(parts)
+            self._joints.append(parts[0] if len(parts) == 1 else np.empty(bucket.shape))
+            self._tables.append(np.empty(bucket.shape[:-1]))
 
     def cheapest(self, entries: Values) -> tuple[float, NDArray[np.intp] | None]:
         """Return the least sum, and the entry (a place in the vector) of every table in it.
 
         None stands for the entries if every sum is infinite.
         """
-        _, joints = self._collect(entries)
-        total = self._total(joints)
+        self._collect(entries)
+        total = float(self._roots().sum())
         if not np.isfinite(total):
             return total, None
-        chosen: dict[int, int] = {}
-        for bucket, joint in zip(reversed(self.buckets), reversed(joints), strict=True):
-            row = joint[tuple(chosen[v] for v in bucket.axes[:-1])]
+        chosen = [0] * self._strides.shape[1]
+        for bucket, joint in zip(reversed(self.buckets), reversed(self._joints), strict=True):
+            row = joint[tuple([chosen[v] for v in bucket.axes[:-1]])]
             chosen[bucket.variable] = int(row.argmin())
-        places = [
-            offset + sum(chosen[v] * stride for v, stride in steps)
-            for offset, steps in self._places
-        ]
-        return total, np.array(places, np.intp)
+        return total, self.offsets[:-1] + self._strides @ np.array(chosen, np.intp)
 
     def least(self, entries: Values) -> Values:
         """Return for every entry the least sum of all that contain it."""
-        tables, joints = self._collect(entries)
+        self._collect(entries)
+        tables, joints, roots = self._tables, self._joints, self._roots()
         given = len(self.shapes)
         beliefs: list[Values] = list(joints)
         result = np.full(len(entries), np.inf)
-        if not np.isfinite(self._total(joints)):
+        if not np.isfinite(roots.sum()):
             return result
-        others = self._total(joints) - self._roots(joints)
+        others = float(roots.sum()) - roots
         for number in reversed(range(len(self.buckets))):
             bucket, belief = self.buckets[number], beliefs[number]
             if len(bucket.axes) == 1:
@@ -110,37 +127,32 @@ class Elimination:
             beliefs[number] = belief
         return result
 
-    def _collect(self, entries: Values) -> tuple[list[Values], list[Values]]:
-        """Return all tables, those of the buckets behind the given ones, and the buckets' sums."""
-        tables: list[Values] = [
-            entries[start:stop].reshape(shape)
-            for start, stop, shape in zip(
-                self.offsets[:-1], self.offsets[1:], self.shapes, strict=True
-            )
-        ]
-        joints: list[Values] = []
-        for bucket in self.buckets:
-            joint: Values | None = None
-            for table, order, spread in bucket.members:
-                part = tables[table]
-                part = (part.transpose(order) if len(order) > 1 else part).reshape(spread)
-                joint = part if joint is None else joint + part
-            assert joint is not None
-            joints.append(joint)
-            tables.append(np.minimum.reduce(joint, axis=-1))
-        return tables, joints
+    def _collect(self, entries: Values) -> None:
+        """Sum up and minimise, bucket by bucket."""
+        self._entries[:] = entries
+        results = self._tables[len(self.shapes) :]
+        for parts, joint, result in zip(self._parts, self._joints, results, strict=True):
+            if len(parts) > 1:
+                np.add(parts[0], parts[1], out=joint)
+                for part in parts[2:]:
+                    np.add(joint, part, out=joint)
+            np.minimum.reduce(joint, axis=-1, out=result)
 
-    def _roots(self, joints: Sequence[Values]) -> Values:
+    def _roots(self) -> Values:
         """Return the least of every bucket that no other one takes up, 0 for the others."""
-        return np.array(
-            [
-                joint.min() if len(bucket.axes) == 1 else 0.0
-                for bucket, joint in zip(self.buckets, joints, strict=True)
-            ]
-        )
+        results = self._tables[len(self.shapes) :]
+        return np.array([float(least) if least.ndim == 0 else 0.0 for least in results])
 
-    def _total(self, joints: Sequence[Values]) -> float:
-        return float(self._roots(joints).sum())
+
+def _spread(table: Values, shape: tuple[int, ...]) -> Values:
+    """Return a view with the axes of extent 1 that a table lacks."""
+    extents = list(table.shape)
+    index: list[slice | None] = []
+    for extent in shape:
+        own = bool(extents) and extents[0] == extent
+        index.append(slice(None) if own else None)
+        del extents[: int(own)]
+    return table[tuple(index)]
 
 
 def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
