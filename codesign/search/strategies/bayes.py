@@ -36,6 +36,10 @@ _PARENTS = 128
 """Trials, the best by rank, whose neighbours are candidates; so are those of a later front."""
 _LOWEST = -4.0
 """About the smallest normal score of some thousand trials."""
+_LEAST_SCORE = 0.1
+"""Above the lowest one, where weights are made from scores."""
+_SPREAD = 0.2
+"""Of the logarithm of weights, around the direction of a member of the front."""
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(16)
 _FAR = 4.0
 """Deviations below the mean where an integral of improvements begins."""
@@ -49,7 +53,8 @@ class Bayes(Strategy):
     candidate of the largest expected improvement of the weighted Chebyshev norm is taken: with
     independent objectives that is an integral over products of normal probabilities.
     Candidates are drawn at random and from the neighbours of the best trials. With a chance of
-    `local` it is the best of the neighbours of one member of the front.
+    twice `local` the weights are those of the direction in which a member of the front lies, so
+    that none is forgotten; in half of these cases it is the best of the member's neighbours.
 
     A choice is a category: its distance is the same between any two of its values. Costs become
     normal scores, so that no outlier and no unit decides.
@@ -131,24 +136,35 @@ class Bayes(Strategy):
         means, deviations = self._predicted(scores)
         chosen: list[Indices] = []
         while len(chosen) < count and free.any():
-            weights = self._random.dirichlet(np.ones(scores.shape[1]))
+            weights, eligible = self._direction(scores, free)
             gain = _improvement(means, deviations, weights, _norms(scores, weights).min())
-            gain[~self._eligible(free)] = -1.0
+            gain[~eligible] = -1.0
             best = int(gain.argmax())
             free[best] = False
             chosen.append(pool[best])
         return chosen
 
-    def _eligible(self, free: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return which of the free candidates to choose from: now and then beside the front."""
-        if self._random.random() >= float(self.options["local"]):
-            return free
+    def _direction(self, scores: Reals, free: NDArray[np.bool_]) -> tuple[Reals, NDArray[np.bool_]]:
+        """Return weights of the objectives, and which of the free candidates to choose from."""
+        draw, local = self._random.random(), float(self.options["local"])
+        if draw >= 2 * local:
+            return self._random.dirichlet(np.ones(scores.shape[1])), free
         member = self._front[int(self._random.integers(len(self._front)))]
+        weights = self._toward(scores[list(self._trials).index(member)])
+        if draw >= local:
+            return weights, free
         beside = [point for point in neighbours(self.space, member) if point in self._pool]
         near = np.zeros_like(free)
         near[[self._pool[point] for point in beside]] = True
         near &= free
-        return near if near.any() else free
+        return weights, near if near.any() else free
+
+    def _toward(self, scores: Reals) -> Reals:
+        """Return weights about those that make some scores equal, `[objectives]`."""
+        spread = np.exp(_SPREAD * self._random.standard_normal(len(scores)))
+        weights: Reals = spread / np.maximum(scores - _LOWEST, _LEAST_SCORE)
+        weights /= weights.sum()
+        return weights
 
     def _scores(self) -> Reals:
         """Return what is to be small, `[trials, objectives]`: normal scores of ranks.
