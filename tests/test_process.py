@@ -70,9 +70,8 @@ def plumbing() -> Iterator[hls.Run]:
             if beat_bits(lanes, tensor.bits) <= 64:
                 receive = Receive(tensor, lanes)
                 yield hls.plumbing(name, receive, [beats(words, tensor)], [words], IMAGES)
-        flat = values.reshape(-1, 1)
-        unsigned = flat % (1 << 8 * element_bytes(tensor.bits))
-        yield hls.plumbing(f"p{number}", Send(tensor), [flat], [unsigned], IMAGES)
+                send = Send(tensor, lanes)
+                yield hls.plumbing(name, send, [words], [beats(words, tensor)], IMAGES)
 
 
 def beats(words: Integers, tensor: Tensor) -> Integers:

@@ -7,10 +7,10 @@ Every board has a folder inside the run's, which is a run's folder itself: `code
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from codesign.errors import InfeasibleError, InputError
+from codesign.errors import InfeasibleError
 from codesign.flow.best import Best
 from codesign.flow.findings import gather
 from codesign.flow.folder import RunFolder
@@ -69,7 +69,7 @@ def report_boards(folder: RunFolder) -> BoardsFindings:
         InputError: the run is not finished, or a file is damaged.
     """
     settings = resolve(folder.read_flow(), (), str(folder.flow))
-    told = _told(folder)
+    told = folder.told(folder.boards, SCHEMA, "list of boards")
     found = {}
     for name in told["boards"]:
         own = folder.of_board(name)
@@ -132,17 +132,3 @@ def _finished(
 def _write(folder: RunFolder, findings: BoardsFindings) -> None:
     told = {"schema": SCHEMA, **findings.told()}
     folder.write({**boards_files(findings), folder.boards.name: json.dumps(told, indent=1) + "\n"})
-
-
-def _told(folder: RunFolder) -> Mapping[str, Any]:
-    path = folder.boards
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        remedy = f"codesign resume {folder.path} completes the run"
-        raise InputError(str(path), "is not there yet", remedy) from error
-    except (OSError, ValueError) as error:
-        raise InputError(str(path), f"cannot be read ({error})") from error
-    if not isinstance(told, dict) or told.get("schema") != SCHEMA:
-        raise InputError(str(path), f"says nothing of boards by schema {SCHEMA}")
-    return told

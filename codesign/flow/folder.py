@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -46,6 +47,28 @@ class RunFolder:
             raise _unwritable(root, error) from error
         remedy = f"codesign resume {root / name} goes on with it, or choose another name"
         raise InputError(str(root / name), "exists already", remedy)
+
+    def told(self, path: Path, schema: int, kind: str) -> Tree:
+        """Return one of the run's JSON files, which are written last of all.
+
+        Args:
+            path: the file.
+            schema: that it has to be of.
+            kind: what it is, in words.
+
+        Raises:
+            InputError: it is missing, damaged or of another schema.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            remedy = f"codesign resume {self.path} completes the run"
+            raise InputError(str(path), "is not there yet", remedy) from error
+        except (OSError, ValueError) as error:
+            raise InputError(str(path), f"cannot be read ({error})") from error
+        if not isinstance(data, dict) or data.get("schema") != schema:
+            raise InputError(str(path), f"is no {kind} of schema {schema}")
+        return data
 
     @staticmethod
     def open(path: Path) -> RunFolder:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from codesign.errors import InputError
 from codesign.flow.folder import RunFolder
 from codesign.load import build
 from codesign.report.findings import FitSummary
@@ -55,13 +54,4 @@ class Manifest:
             InputError: it is missing, damaged or of another schema.
         """
         path = folder.manifest
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            remedy = f"codesign resume {folder.path} completes the run"
-            raise InputError(str(path), "is not there yet", remedy) from error
-        except (OSError, ValueError) as error:
-            raise InputError(str(path), f"cannot be read ({error})") from error
-        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-            raise InputError(str(path), f"is no manifest of schema {SCHEMA}")
-        return build(Manifest, data, str(path))
+        return build(Manifest, folder.told(path, SCHEMA, "manifest"), str(path))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import ceil, floor
 
 from codesign.cost.resources import IMPLEMENTATION_FACTOR
+from codesign.cost.transfer import memory_interval
 from codesign.design import Instance
 from codesign.hardware.board import RESOURCES, Board
 from codesign.report.breakdown import (
@@ -90,6 +91,10 @@ def binding(findings: Findings) -> tuple[str, ...]:
     slowest, interval = slowest_processes(findings), findings.estimate.interval_cycles.value
     cycles = process_interval(slowest[0])
     lines = [f"{_pacemakers(slowest)} the pace with {count(cycles)} cycles per image."]
+    memory = memory_interval(findings.design)
+    if memory > cycles:
+        lines = [f"The board's memory sets the pace with {count(memory)} cycles per image."]
+        cycles = memory
     waiting = round(interval) - cycles
     if findings.estimate.simulated and waiting > 0:
         lines.append(

@@ -18,6 +18,7 @@ from codesign.report.explain import (
 from codesign.report.findings import Findings
 from codesign.report.markdown import bullets, escaped, table
 from codesign.report.performance import performance
+from codesign.report.ports import port_rows
 from codesign.report.quantities import count, percent, quantity, shape_text, shown
 from codesign.report.resource_json import resource_tree
 
@@ -28,6 +29,11 @@ RESOURCE_LEGEND = (
 LAYER_LEGEND = (
     "The bottleneck stands in bold. Cycles are those between images if nothing else were slower. "
     "W and A are the bits of weights and outputs."
+)
+
+PORT_LEGEND = (
+    "Bytes are those of an image. Memory cycles are those between images that the board's memory "
+    "needs for a port, which has a share of its bandwidth."
 )
 
 
@@ -56,6 +62,9 @@ def _markdown(findings: Findings) -> str:
         LAYER_LEGEND,
         "## FIFOs deeper than the minimum",
         _fifo_table(findings),
+        "## Ports",
+        _port_table(findings),
+        PORT_LEGEND,
         "## How sure this is",
         bullets(CAVEATS),
         table(["figure", "rests on"], [[key, text] for key, text in sources(findings).items()]),
@@ -152,3 +161,19 @@ def _fifo_table(findings: Findings) -> str:
     ]
     heads = ["stream", "depth", "fullest", "bits", "memory", "LUT", "BRAM18"]
     return table(heads, rows, numbers=(1, 2, 3, 5, 6))
+
+
+def _port_table(findings: Findings) -> str:
+    rows = [
+        [
+            row.name,
+            count(row.lanes),
+            count(row.beat_bits),
+            count(row.bytes),
+            count(row.padding_bytes),
+            count(row.memory_cycles),
+        ]
+        for row in port_rows(findings)
+    ]
+    heads = ["port", "elements per beat", "bits", "bytes", "of them padding", "memory cycles"]
+    return table(heads, rows, numbers=(1, 2, 3, 4, 5))

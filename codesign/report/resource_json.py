@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from codesign.hardware.interval import Interval
@@ -19,6 +20,7 @@ from codesign.report.breakdown import (
 from codesign.report.explain import CAVEATS, binding, misses, remedies, sources, verdict
 from codesign.report.findings import Findings, WishCheck
 from codesign.report.performance import performance
+from codesign.report.ports import port_rows
 from codesign.report.waiting import StallRow, batch_rows, stall_rows
 
 SCHEMA = 1
@@ -48,6 +50,7 @@ def resource_tree(findings: Findings) -> dict[str, Any]:
         "layers": [_layer_tree(row) for row in layer_rows(findings)],
         "beside_layers": beside_layers(findings),
         "fifos": [_fifo_tree(row) for row in fifo_rows(findings)],
+        "ports": [asdict(row) for row in port_rows(findings)],
         "stalls": [_stall_tree(row) for row in stall_rows(findings)],
         "accuracies": {
             split: {"value": value, "images": findings.images.get(split)}
