@@ -214,7 +214,7 @@ def test_fit_takes_uram_where_block_ram_is_scarce() -> None:
 
 def test_fit_equals_brute_force_where_weights_lie_in_uram(monkeypatch: pytest.MonkeyPatch) -> None:
     """Budgets of little block RAM and few LUTs, so that URAM is in the best designs."""
-    monkeypatch.setattr(Board, "port_bits", 16)  # two widths of the input are enough
+    monkeypatch.setattr(Board, "port_bits", 8)  # one width: engines are compared here
     brute = Brute(dense(128, 64), Board.load("zcu104"))
     taken = set()
     for budget in ({"bram18": 8, "lut": 3_400}, {"bram18": 8, "lut": 5_000}):
