@@ -45,8 +45,9 @@ def residual() -> Graph:
 
 
 def shallow(graph: Graph) -> Design:
-    """The fastest design of a graph, with every FIFO as shallow as can be."""
-    return replace(fit(graph, BOARD, 200e6).design, depths={})
+    """The smallest design of a graph that takes a pixel at a time, with the least of FIFOs."""
+    found = fit(graph, BOARD, 200e6, objective="resources", longest_interval=100)
+    return replace(found.design, depths={})
 
 
 def slowest(design: Design) -> int:
@@ -86,11 +87,12 @@ def deep(design: Design) -> Timing:
 def test_no_settled_fifo_can_do_with_a_cheaper_memory() -> None:
     """Down one step of its memory's cost it stalls, stands still, or delays the first image."""
     tried = 0
-    for seed in (2, 4, 7, 9, 10, 11, 12):
+    for seed in range(12):
         random = np.random.default_rng(seed)
-        settled, timing = settle(
-            random_design(wide(int(random.integers(9, 14))), random), slack=0.0
-        )
+        design = random_design(wide(int(random.integers(9, 14))), random)
+        if estimate(design).violations:
+            continue
+        settled, timing = settle(design, slack=0.0)
         assert timing.period is not None
         for fifo in settled.fifos:
             for lower in cheaper_depths(fifo, fifo.depth)[-1:]:
