@@ -163,7 +163,7 @@ def test_the_gradient_of_the_expected_figure_is_that_of_finite_differences():
 
 def test_tightening_the_weight_lowers_the_expected_figure_every_time(learner, effects):
     descent = Descent(60, 0.1, 1.0)
-    found = [learner.learned(effects, weight, descent, 0) for weight in WEIGHTS]
+    found = learner.learned(effects, WEIGHTS, descent, 0)
     figures = [effects.expected(one.shares) for one in found]
     assert all(later < earlier for earlier, later in pairwise(figures))
     ends = [FAMILY.decode(FAMILY.space().decode(one.likeliest())) for one in (found[0], found[-1])]
@@ -173,8 +173,8 @@ def test_tightening_the_weight_lowers_the_expected_figure_every_time(learner, ef
 def test_without_weight_the_loss_of_drawn_networks_falls(learner, effects):
     """The gates alone lead from small kernels and few channels to better networks."""
     descent = Descent(60, 0.1, 1.0)
-    learned = learner.learned(effects, 0.0, descent, 0)
-    again = learner.learned(effects, 0.0, descent, 0)
+    (learned,) = learner.learned(effects, [0.0], descent, 0)
+    (again,) = learner.learned(effects, [0.0], descent, 0)
     assert all(map(np.array_equal, learned.shares, again.shares))
     shares = dict(zip(learner.space.choices, learned.shares, strict=True))
     wide = next(own for choice, own in shares.items() if choice.name == "kernel0")

@@ -98,27 +98,33 @@ class Learner:
             shared = learn_shared(sampler, _part(split, ~held), recipe, paths, checkpoint)
         return cls(family, space, shared, _part(split, held), open_)
 
-    def learned(self, effects: Effects, weight: float, descent: Descent, seed: int) -> Distribution:
-        """Return the shares that make the expected loss small.
+    def learned(
+        self, effects: Effects, weights: Sequence[float], descent: Descent, seed: int
+    ) -> list[Distribution]:
+        """Return the shares that make the expected loss small, for each of some rising weights.
 
-        The loss is the cross entropy and `weight` times the expected logarithm of the figure: with
-        a weight of 0.1 a figure of half the size is worth 0.07 of cross entropy.
+        The loss is the cross entropy and a weight times the expected logarithm of the figure: with
+        a weight of 0.1 a figure of half the size is worth 0.07 of cross entropy. Every weight goes
+        on from the shares of the one before, so that a tighter one only has to say what it adds.
         """
         random = np.random.default_rng(seed)
         generator = torch.Generator().manual_seed(seed)
         pairs = zip(self.space.shape, self.open, strict=True)
         logits = [torch.zeros(n, requires_grad=is_open) for n, is_open in pairs]
-        optimizer = torch.optim.Adam([x for x in logits if x.requires_grad], descent.step_size)
-        with threads(1):
-            for _ in range(descent.updates):
-                loss = self.cross_entropy(logits, descent, random, generator)
-                shares = [functional.softmax(own, dim=0) for own in logits]
-                loss = loss + weight * expected(effects, shares)
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-        found = (functional.softmax(own.detach().double(), dim=0) for own in logits)
-        return Distribution(self.space, tuple(own.numpy() for own in found))
+        found = []
+        for weight in weights:
+            optimizer = torch.optim.Adam([x for x in logits if x.requires_grad], descent.step_size)
+            with threads(1):
+                for _ in range(descent.updates):
+                    loss = self.cross_entropy(logits, descent, random, generator)
+                    shares = [functional.softmax(own, dim=0) for own in logits]
+                    loss = loss + weight * expected(effects, shares)
+                    optimizer.zero_grad()
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    optimizer.step()
+            shares = [functional.softmax(own.detach().double(), dim=0) for own in logits]
+            found.append(Distribution(self.space, tuple(own.numpy() for own in shares)))
+        return found
 
     def cross_entropy(
         self,

@@ -96,7 +96,7 @@ def priced(family: Family, target: Target, options: Mapping[str, Any], seed: int
 def ladder(
     judge: Judge, effects: Effects, settings: Settings, checkpoint: Path
 ) -> list[Distribution]:
-    """Return a distribution for every weight of the hardware, each half of the one before.
+    """Return a distribution for every weight of the hardware, each twice the one before.
 
     Raises:
         InputError: no choice of the family changes what a network learns.
@@ -118,5 +118,6 @@ def ladder(
     descent = Descent(
         int(options["updates"]), float(options["step_size"]), float(options["temperature"]), batch
     )
-    weights = [float(options["weight"]) / 2**step for step in range(int(options["steps"]))]
-    return [learner.learned(effects, weight, descent, settings.seed) for weight in weights]
+    tightest, steps = float(options["weight"]), int(options["steps"])
+    weights = [tightest / 2**step for step in reversed(range(steps))]
+    return learner.learned(effects, weights, descent, settings.seed)
