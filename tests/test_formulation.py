@@ -87,7 +87,7 @@ def answer(formulation: Formulation, trials: tuple[Trial, ...]) -> dict[str, flo
 
 
 WISHES = [(), *((bound,) for bound in BOUNDS), BOUNDS[1:]]
-STRATEGIES = [(Exhaustive, SPACE.size), (Evolution, 120), (Nsga2, 100), (Bayes, 100)]
+STRATEGIES = [(Exhaustive, SPACE.size), (Evolution, 120), (Nsga2, 100), (Bayes, 60)]
 
 
 @pytest.mark.parametrize("wish", WISHES, ids="&".join)

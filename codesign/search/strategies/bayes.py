@@ -57,10 +57,12 @@ class Bayes(Strategy):
     that none is forgotten; in half of these cases it is the best of the member's neighbours.
 
     A choice is a category: its distance is the same between any two of its values. Costs become
-    normal scores, so that no outlier and no unit decides.
+    normal scores, so that no outlier and no unit decides. Once a trial was infeasible, violations
+    are predicted, too, and an improvement counts by the probability that there is none.
 
     Sources: Paria et al., UAI 2020 (random scalarisations); Knowles, IEEE TEC 2006 (Chebyshev
-    norm of a model's objectives); Hutter et al., LION 2011 (forests).
+    norm of a model's objectives); Hutter et al., LION 2011 (forests); Schonlau et al., IMS Lecture
+    Notes 34, 1998 (improvement times the probability of feasibility).
     """
 
     defaults: ClassVar[Mapping[str, Value]] = {
@@ -97,8 +99,9 @@ class Bayes(Strategy):
         self._front: list[Indices] = []
         self._pool: dict[Indices, int] = {}  # candidates and their places in the surrogates
         self._parents: set[Indices] = set()  # whose neighbours the pool has
-        self._kernels: list[Kernel | None] = [None] * len(self.objectives)
+        self._kernels: list[Kernel | None] = [None] * (len(self.objectives) + 1)
         self._surrogates: list[Surrogate] = []
+        self._columns = 0  # that are predicted: objectives, and violations if there are any
         self._learnt = 0
         self._due = 0
         sizes = [len(choice.values) for choice in space.choices]
@@ -125,7 +128,7 @@ class Bayes(Strategy):
         known = list(self._trials.values())
         self._front = [self._indices(t) for t in pareto.front(known, self.objectives)]
         scores = self._scores()
-        if len(known) >= self._due:
+        if len(known) >= self._due or scores.shape[1] != self._columns:
             self._renew(scores)
         else:
             self._grow()
@@ -134,10 +137,15 @@ class Bayes(Strategy):
         if not free.any():
             return []
         means, deviations = self._predicted(scores)
+        likely = self._likely(scores, means, deviations)
+        feasible = np.array([trial.feasible for trial in known])
+        objectives = slice(len(self.objectives))
+        scores, means, deviations = (own[:, objectives] for own in (scores, means, deviations))
         chosen: list[Indices] = []
         while len(chosen) < count and free.any():
             weights, eligible = self._direction(scores, free)
-            gain = _improvement(means, deviations, weights, _norms(scores, weights).min())
+            best_norm = _norms(scores[feasible], weights).min()
+            gain = likely * _improvement(means, deviations, weights, best_norm)
             gain[~eligible] = -1.0
             best = int(gain.argmax())
             free[best] = False
@@ -169,27 +177,35 @@ class Bayes(Strategy):
     def _scores(self) -> Reals:
         """Return what is to be small, `[trials, objectives]`: normal scores of ranks.
 
-        Infeasible trials are worse than all others in everything, by their violation.
+        What an infeasible trial does not tell counts as the median. Once there is such a trial, a
+        last column has the violations.
         """
-        from scipy.special import ndtri
-        from scipy.stats import rankdata
-
         trials = list(self._trials.values())
         values = np.array(
-            [[o.cost(t.values) if t.feasible else np.nan for o in self.objectives] for t in trials]
+            [[_cost(objective, trial) for objective in self.objectives] for trial in trials]
         )
-        violation = np.array([trial.violation for trial in trials])
-        worst = np.nanmax(values, axis=0) + np.nanstd(values, axis=0) + 1e-12
-        filled = np.where(np.isnan(values), worst, values)
-        filled += violation[:, None] * (np.nanstd(values, axis=0) + 1e-12)
-        ranks = np.apply_along_axis(rankdata, 0, filled)
-        scores: Reals = ndtri((ranks - 0.5) / len(trials))
-        return scores
+        values = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
+        violations = np.array([[trial.violation] for trial in trials])
+        if violations.any():
+            values = np.concatenate([values, violations], axis=1)
+        return _normal(values)
+
+    def _likely(self, scores: Reals, means: Reals, deviations: Reals) -> Reals:
+        """Return the probability that nothing is violated, `[candidates]`."""
+        from scipy.special import ndtr
+
+        if scores.shape[1] == len(self.objectives):
+            return np.ones(len(means))
+        none, *others = np.unique(scores[:, -1])
+        limit = (none + others[0]) / 2
+        likely: Reals = ndtr((limit - means[:, -1]) / deviations[:, -1])
+        return likely
 
     def _renew(self, scores: Reals) -> None:
         """Draw new candidates, and make new surrogates for them."""
         known = list(self._trials)
         self._due = min(ceil(len(known) * _GROWTH), len(known) + _MOST_GROWN)
+        self._columns = scores.shape[1]
         ranks = pareto.trial_ranks(list(self._trials.values()), self.objectives)
         self._parents = {known[place] for place in ranks.argsort(kind="stable")[:_PARENTS]}
         found = {
@@ -212,14 +228,12 @@ class Bayes(Strategy):
         """Tune the kernels, and learn all that is known."""
         known = list(self._trials)
         points, room = np.array(known), self._due - len(known)
-        for column, kernel in enumerate(self._kernels):
+        self._surrogates = []
+        for column in range(scores.shape[1]):
             part = self._random.permutation(len(known))[:_MOST_TUNED]
-            self._kernels[column] = tuned(points[part], scores[part, column], kernel)
-        self._surrogates = [
-            Surrogate(kernel, points, np.array(list(self._pool)), room)
-            for kernel in self._kernels
-            if kernel is not None
-        ]
+            kernel = tuned(points[part], scores[part, column], self._kernels[column])
+            self._kernels[column] = kernel
+            self._surrogates.append(Surrogate(kernel, points, np.array(list(self._pool)), room))
 
     def _grow(self) -> None:
         """Take the neighbours of what is new on the front for candidates; learn what is new."""
@@ -247,7 +261,7 @@ class Bayes(Strategy):
                 yield from neighbours(self.space, parent)
 
     def _predicted(self, scores: Reals) -> tuple[Reals, Reals]:
-        """Return means and deviations of all candidates, `[candidates, objectives]`."""
+        """Return means and deviations of all candidates, `[candidates, columns]`."""
         columns = scores.T
         if self.options["surrogate"] == "gp":
             pairs = zip(self._surrogates, columns, strict=True)
@@ -276,6 +290,21 @@ class Bayes(Strategy):
         encoded = np.zeros((len(points), self._width))
         np.put_along_axis(encoded, places, 1.0, axis=1)
         return encoded
+
+
+def _cost(objective: Objective, trial: Trial) -> float:
+    """Return what is to be small, or NaN if the trial does not tell it."""
+    return objective.cost(trial.values) if objective.name in trial.values else np.nan
+
+
+def _normal(values: Reals) -> Reals:
+    """Return the normal scores of the ranks in each column, `[trials, columns]`."""
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    ranks = np.apply_along_axis(rankdata, 0, values)
+    scores: Reals = ndtri((ranks - 0.5) / len(values))
+    return scores
 
 
 def _norms(scores: Reals, weights: Reals) -> Reals:
