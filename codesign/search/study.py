@@ -27,9 +27,6 @@ from codesign.search.trial import Constraint, Evaluate, Guide, Objective, Outcom
 from codesign.search.workers import work
 from codesign.space import Point, Space, Value
 
-_ON_ITS_WAY_S = 0.2
-"""An interrupt ends the worker processes, too: so long it may take to reach this one [s]."""
-
 
 def point_key(point: Point) -> str:
     """Return the canonical form of a point whose every choice matters."""
@@ -301,7 +298,6 @@ class _Search:
             try:
                 return self.begun.pop(key).result()
             except BrokenExecutor as error:
-                time.sleep(_ON_ITS_WAY_S)
                 problem = f"a process that evaluated trial {number} was killed"
                 remedy = "perhaps memory ran out: resume with fewer search.workers"
                 raise ToolError(f"{problem}; {remedy}") from error

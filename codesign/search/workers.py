@@ -57,7 +57,8 @@ def work(point: Point, number: int, seed: int, *hint: Any) -> tuple[Outcome, flo
 def _begin(evaluate: Evaluate) -> None:
     global _evaluate  # noqa: PLW0603 (a worker process has nowhere else to keep it)
     _evaluate = evaluate
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as of jobs in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_follow_parent, daemon=True).start()
 
 
