@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codesign.hardware.structure import MAX_UNROLL, MAX_WORD_BITS
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign.hardware.structure import MAX_UNROLL, MAX_WORD_BITS, Count
 from codesign.network.tensor import Tensor, map_shape
 from codesign.network.windows import Window as Geometry
 from codesign.space import divisors
@@ -20,6 +23,14 @@ from codesign.space import divisors
 def given(geometry: Geometry, pixels: int) -> int:
     """Return the patches that leave side by side where so many pixels come in with a word."""
     return 1 if pixels == 1 else pixels // geometry.stride[1]
+
+
+def undivided(pixels: int, *folded: tuple[Count, int]) -> NDArray[np.bool_]:
+    """Return where (lanes, channels) are equal, as several pixels in a word need it."""
+    whole: NDArray[np.bool_] = np.array(True)
+    for lanes, channels in folded:
+        whole = whole & np.equal(lanes, channels)
+    return whole | (pixels == 1)
 
 
 @dataclass(frozen=True, slots=True)

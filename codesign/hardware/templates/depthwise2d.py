@@ -15,7 +15,7 @@ from codesign.hardware.process import Process
 from codesign.hardware.processes.depthwise import Depthwise
 from codesign.hardware.requantise import Requantiser, activations
 from codesign.hardware.structure import Activation, Count, Storage
-from codesign.hardware.superpixels import Limits, given
+from codesign.hardware.superpixels import Limits, given, undivided
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.conv2d import Conv2d
@@ -111,12 +111,8 @@ class StreamingDepthwise2d(HardwareTemplate):
 
     def legal(self) -> NDArray[np.bool_]:
         """Also demand that all of several pixels is computed at once."""
-        op = _op(self.node)
-        whole = np.equal(self.pe, op.inputs)
-        legal: NDArray[np.bool_] = super(StreamingDepthwise2d, self).legal() & (
-            whole | np.equal(self.pixels, 1)
-        )
-        return legal
+        folded = self.pe, _op(self.node).inputs
+        return super(StreamingDepthwise2d, self).legal() & undivided(self.pixels, folded)
 
 
 def _limits(node: Node, inputs: tuple[Tensor, ...]) -> Limits:

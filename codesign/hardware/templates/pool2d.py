@@ -14,7 +14,7 @@ from codesign.hardware.process import Process
 from codesign.hardware.processes.reduce import Reduce
 from codesign.hardware.requantise import Requantiser
 from codesign.hardware.structure import Count, Storage
-from codesign.hardware.superpixels import Limits, given
+from codesign.hardware.superpixels import Limits, given, undivided
 from codesign.hardware.template import HardwareTemplate
 from codesign.network.graph import Node
 from codesign.network.ops.pool2d import Pool2d
@@ -103,12 +103,8 @@ class StreamingPool2d(HardwareTemplate):
 
     def legal(self) -> NDArray[np.bool_]:
         """Also demand that all of several pixels is computed at once."""
-        (source,) = self.inputs
-        whole = np.equal(self.pe, source.channels)
-        legal: NDArray[np.bool_] = super(StreamingPool2d, self).legal() & (
-            whole | np.equal(self.pixels, 1)
-        )
-        return legal
+        folded = self.pe, self.inputs[0].channels
+        return super(StreamingPool2d, self).legal() & undivided(self.pixels, folded)
 
     @property
     def _given(self) -> int:
