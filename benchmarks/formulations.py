@@ -71,8 +71,8 @@ SMALL = Convnet(
     weight_bits=(4, 8),
     activation_bits=(8,),
 )
-IMAGES = 10_000
-VALIDATION_IMAGES = 5_000
+IMAGES = 4_000
+VALIDATION_IMAGES = 2_000
 EPOCHS = 2
 OBJECTIVES = (Objective("accuracy", maximize=True), Objective("latency_s", maximize=False))
 LEAST_ACCURACY = 10.0

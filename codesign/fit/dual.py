@@ -29,6 +29,8 @@ Values = NDArray[np.float64]
 ROUNDS = 80
 STRIDE = 3
 """Of so many rounds in which the bound does not rise, one takes the new prices as they are."""
+OFFERED = 4
+"""Of the choices that are recalled, so many are made better by exchanges."""
 CLOSE = 1e-9
 """Relative gap at which nothing is left to find."""
 _STEEP = 1e3
@@ -152,12 +154,16 @@ class Dual:
         self.closed = np.where(self.open, 0.0, np.inf)
 
     def recall(self, choices: Iterable[Items]) -> None:
-        """Take choices of similar problems as seen, where they are open."""
-        for items in choices:
-            if np.all(self.open[items]):
-                self.seen.append(items)
-                self._reveal(items)
-                self.offer(items)
+        """Take choices of similar problems as seen, where they are open; offer the best."""
+        recalled = [items for items in choices if np.all(self.open[items])]
+        if not recalled:
+            return
+        for items in recalled:
+            self._reveal(items)
+        self.seen += recalled
+        values = self.price(self.sums(np.array(recalled)))
+        for place in np.argsort(values, kind="stable")[:OFFERED]:
+            self.offer(recalled[int(place)])
 
     def learn(self, other: Dual) -> None:
         """Take the merits and the best design of a dual of the same problem, if they are open."""
@@ -247,6 +253,7 @@ class Dual:
             b_eq=[1.0],
             bounds=np.column_stack([lower, upper]),
             method="highs-ds",
+            options={"presolve": False},  # it takes longer than so small a programme
         )
         paid = -found.ineqlin.marginals
         relaxed = float(found.fun) + self.worth.least

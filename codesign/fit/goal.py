@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,12 +79,29 @@ class Measure:
     def __init__(self, problem: Problem) -> None:
         self.problem, self.clock_hz = problem, problem.clock_hz
         self.passage = Passage(problem)
-        _, reference = problem.cheapest(problem.cycles.astype(np.float64))
-        if reference is None:
-            raise ValueError(f"the engines of {problem.graph.name} cannot be joined")
-        self.interval = self.interval_of(reference)
-        self.latency = self.latency_of(reference)
-        self.energy_j = self.energy_of(reference, self.interval)
+
+    @cached_property
+    def reference(self) -> Items:
+        """The fastest design that any budget would allow."""
+        _, items = self.problem.cheapest(self.problem.cycles.astype(np.float64))
+        if items is None:
+            raise ValueError(f"the engines of {self.problem.graph.name} cannot be joined")
+        return items
+
+    @cached_property
+    def interval(self) -> int:
+        """The reference's cycles between images."""
+        return self.interval_of(self.reference)
+
+    @cached_property
+    def latency(self) -> float:
+        """The reference's cycles of one image."""
+        return self.latency_of(self.reference)
+
+    @cached_property
+    def energy_j(self) -> float:
+        """The reference's energy of one image [J]."""
+        return self.energy_of(self.reference, self.interval)
 
     def interval_of(self, items: Items) -> int:
         """Return the cycles of the slowest process."""

@@ -36,13 +36,15 @@ class Effort:
     """Whether a programme is solved only where its core is all that is left."""
     starts: int = 32
     """Designs that are made better by exchanges before any programme."""
+    close: float = CLOSE
+    """How far from the best bound prices may stay, relative."""
 
 
 EVERYTHING = 1 << 30
 THOROUGH = Effort((300, 1200, 4800), 2000)
 QUICK = Effort((250,), 100, proofs_only=True)
 PRICES = Effort((), 0)
-SKETCH = Effort((), 0, starts=8)
+SKETCH = Effort((), 0, starts=8, close=1e-3)
 GLANCE = Effort((300,), 20, starts=8)
 SPAN = Effort((800,), 1000, proofs_only=True)
 BRIEF = Effort((300, 800), 200)
@@ -90,9 +92,10 @@ def minimise(
         known = dual.best is not None and any_will_do
         return known or bound >= min(dual.value, limit) * (1 - CLOSE)
 
+    close = ROUGH if any_will_do else effort.close
     for _ in range(ROUNDS):
         before, first = (dual.bound, dual.value), dual.prices and dual.prices[0]
-        dual.tighten(lambda known: enough(known.bound), first, ROUGH if any_will_do else CLOSE)
+        dual.tighten(lambda known: enough(known.bound), first, close)
         if enough(dual.bound):
             break
         core = _core(dual, dual.least(), EXCHANGED, limit)[0]

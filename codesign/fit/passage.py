@@ -51,16 +51,23 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """One of the ways in which a share of a process's output comes about."""
+class _Ways:
+    """The three ways in which shares of a process's output come about by one of its inputs.
+
+    It works on them all after its `lag`; or its head is added to the first input; or it hands on
+    what comes in, and only works on what is left after that. `[ways, shares]`
+    """
 
     source: int
     """The stage before."""
     asked: NDArray[Any]
     """The share of its output that has to be there."""
-    heads: float
     works: NDArray[Any]
-    """How much of its own head and of its own work comes on top."""
+    """How much of its own work comes on top."""
+
+
+_HEADS = np.array([[0.0], [1.0], [0.0]])
+"""How much of a process's head comes on top, by way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +81,16 @@ class _Stage:
     """Whose items it depends on; None where nothing is chosen."""
     delay: int = 0
 
-    def ways(self, shares: NDArray[Any]) -> list[_Way]:
-        """Return all ways to some shares of the output."""
-        nothing = 0.0 * shares
+    def ways(self, shares: NDArray[Any]) -> list[_Ways]:
+        """Return all ways to some shares of the output, by input."""
         found = []
         for source, lag, full in self.inputs:
-            passed = lag + (1 - lag) * np.minimum(shares / max(full, 1e-9), 1.0)
-            found.append(_Way(source, nothing + lag, 0.0, shares))
-            found.append(_Way(source, nothing, 1.0, shares))
-            found.append(_Way(source, passed, 0.0, np.maximum(shares - full, 0.0)))
+            asked, works = np.zeros((2, len(_HEADS), len(shares)))
+            asked[0] = lag
+            asked[2] = lag + (1 - lag) * np.minimum(shares / max(full, 1e-9), 1.0)
+            works[:2] = shares
+            works[2] = np.maximum(shares - full, 0.0)
+            found.append(_Ways(source, np.round(asked, _DIGITS), works))
         return found
 
 
@@ -98,7 +106,7 @@ class _Plan:
     asked: NDArray[np.intp]
     """Where the time stands that each way begins with."""
     sources: tuple[int, ...]
-    """The stage of each way."""
+    """The stage of each input."""
     heads: NDArray[np.float64]
     """`[ways, 1]`"""
     works: NDArray[np.float64]
@@ -146,7 +154,7 @@ class Passage:
             else:
                 cycles[self.starts[stage.table] : self.starts[stage.table + 1]] += part
             constant += stage.delay
-            number, asked = plan.sources[way], int(plan.asked[way, place])
+            number, asked = plan.sources[way // len(_HEADS)], int(plan.asked[way, place])
             place = asked - self.offsets[number]
         receive, last = self.stages[0].flow, float(self.shares[0][place])
         first = self.plans[0].first
@@ -170,9 +178,9 @@ class Passage:
     def _plan(self, number: int) -> _Plan:
         stage, shares = self.stages[number], self.shares[number]
         ways = stage.ways(shares)
+        none = np.zeros((0, len(shares)))
         asked = [
-            self.offsets[way.source]
-            + np.searchsorted(self.shares[way.source], np.round(way.asked, _DIGITS))
+            self.offsets[way.source] + np.searchsorted(self.shares[way.source], way.asked)
             for way in ways
         ]
         own = stage.flow
@@ -182,10 +190,10 @@ class Passage:
         )
         return _Plan(
             shares=slice(self.offsets[number], self.offsets[number + 1]),
-            asked=np.array(asked, np.intp).reshape(len(ways), len(shares)),
+            asked=np.concatenate([none.astype(np.intp), *asked]),
             sources=tuple(way.source for way in ways),
-            heads=np.array([[way.heads] for way in ways]),
-            works=np.array([way.works for way in ways]).reshape(len(ways), len(shares)),
+            heads=np.tile(_HEADS, (len(ways), 1)),
+            works=np.concatenate([none, *(way.works for way in ways)]),
             values=(head, work, stages),
             table=stage.table,
             first=0 if stage.table is None else int(self.starts[stage.table]),
@@ -197,12 +205,12 @@ class Passage:
         asked[-1].append(np.ones(1))
         shares: list[NDArray[Any]] = [np.ones(1) for _ in self.stages]
         for number in reversed(range(len(self.stages))):
-            own = np.unique(np.round(np.concatenate(asked[number]), _DIGITS))
+            own = np.unique(np.concatenate(asked[number]))
             if len(own) > _FINEST:
                 own = np.unique(np.ceil(own * _FINEST) / _FINEST)
             shares[number] = own
             for way in self.stages[number].ways(own):
-                asked[way.source].append(way.asked)
+                asked[way.source].append(way.asked.ravel())
         return shares
 
 

@@ -8,6 +8,7 @@ else. Beside the resources stand merits: figures of which the greatest counts on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ TOLERANCE = 1e-6
 """Of a resource, this much more than the budget is a rounding error."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Worth:
     """The cost of usages `[..., resources]`; the arrays have an entry per resource.
 
@@ -52,12 +53,20 @@ class Worth:
     def of(self, usage: Values) -> Values:
         """Return the cost of usages, infinite for what is impossible."""
         total = usage @ self.slopes[:, 0]
-        for knots, steeper in zip(self.knots.T, np.diff(self.slopes).T, strict=True):
+        for knots, steeper in self._bends:
             total = total + np.maximum(usage - knots, 0.0) @ steeper
         if self.hard:
-            over = (usage - self.budget).max(axis=-1)
-            return np.where(over <= TOLERANCE, total, np.inf)
+            # a product is faster than a maximum over the short rows
+            over = np.maximum(usage - (self.budget + TOLERANCE), 0.0) @ np.ones(len(self.knots))
+            return np.where(over > 0, np.inf, total)
         return np.asarray(total)
+
+    @cached_property
+    def _bends(self) -> list[tuple[Values, Values]]:
+        """Knots, and how much steeper it is beyond them, where any of that can be."""
+        bends = zip(self.knots.T.copy(), np.diff(self.slopes).T.copy(), strict=True)
+        possible = list(bends)[: 1 if self.hard else 2]
+        return [(knots, steeper) for knots, steeper in possible if steeper.any()]
 
     def worst_loss(self, prices: Values) -> float:
         """Return the most by which a usage at these prices may exceed its own cost.
