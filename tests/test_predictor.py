@@ -53,6 +53,24 @@ def test_few_accuracies_are_above_their_ceiling(name):
     assert limits.std() > 0.003
 
 
+class FirstFeature(Predictor):
+    """Predicts what stands in the first column."""
+
+    def predicted(self, known, scores, wanted, seed):
+        return wanted[:, 0]
+
+
+def test_margins_are_shares_of_the_error():
+    random = np.random.default_rng(0)
+    known = random.uniform(1, 5, (50, 1))
+    noise = random.uniform(-0.3, 0.3, 50)
+    accuracies = 1 - np.exp(-known[:, 0] - noise)
+    wanted = np.array([[1.0], [4.0]])
+    limits = ceilings(FirstFeature(), known, accuracies, wanted, 0)
+    saved = 1 - (1 - limits) / np.exp(-wanted[:, 0])
+    assert np.all((saved > 0.1) & (saved < 1 - np.exp(-0.4)))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_equal_accuracies_are_predicted_as_such(name):
     known, _ = task(count=12)

@@ -19,21 +19,23 @@ Reals = NDArray[np.float64]
 FOLDS = 5
 CONFIDENCE = 0.9
 """Share of the trained networks whose accuracy their ceiling must not have missed."""
+FLOOR = 1e-3
+"""Shares of wrong answers are told apart from about here on."""
 
 
 @dataclass(frozen=True)
 class Predictor(ABC):
-    """Learns accuracies from features of points."""
+    """Learns scores, which stand for accuracies, from features of points."""
 
     @abstractmethod
-    def predicted(self, known: Reals, accuracies: Reals, wanted: Reals, seed: int) -> Reals:
-        """Return the expected accuracy of every wanted point, `[wanted]`.
+    def predicted(self, known: Reals, scores: Reals, wanted: Reals, seed: int) -> Reals:
+        """Return the expected score of every wanted point, `[wanted]`.
 
         The answer depends on the arguments and options alone.
 
         Args:
             known: features of trained points, `[known, features]`, 0 to 1.
-            accuracies: of these, `[known]`.
+            scores: of these, `[known]`; more is better.
             wanted: features of others, `[wanted, features]`.
             seed: of whatever is random.
         """
@@ -65,15 +67,18 @@ def ceilings(
     """Return what the accuracies of wanted points will hardly exceed, `[wanted]`.
 
     It is the prediction and what predictions fell short by: each trained point is predicted from
-    four fifths of the others, and 9 in 10 of them did not exceed theirs by more.
+    four fifths of the others, and 9 in 10 of them did not exceed theirs by more. Predicted are
+    logarithms of the errors: good networks differ by little, bad ones by much.
 
     Source: Vovk, Annals of Mathematics and AI 2015 (cross-conformal prediction), one-sided.
     """
+    scores = -np.log(1 - accuracies + FLOOR)
     folds = np.arange(len(known)) % FOLDS
     short = np.empty(len(known))
     for fold in range(FOLDS):
         out = folds == fold
-        mean = predictor.predicted(known[~out], accuracies[~out], known[out], seed)
-        short[out] = accuracies[out] - mean
+        mean = predictor.predicted(known[~out], scores[~out], known[out], seed)
+        short[out] = scores[out] - mean
     margin = max(float(np.quantile(short, CONFIDENCE, method="higher")), 0.0)
-    return predictor.predicted(known, accuracies, wanted, seed) + margin
+    ceiling = predictor.predicted(known, scores, wanted, seed) + margin
+    return 1 + FLOOR - np.exp(-ceiling)

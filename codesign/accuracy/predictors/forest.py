@@ -20,10 +20,10 @@ class Forest(Predictor):
         if self.trees < 1:
             raise ValueError(f"trees are at least 1, got {self.trees}")
 
-    def predicted(self, known: Reals, accuracies: Reals, wanted: Reals, seed: int) -> Reals:
+    def predicted(self, known: Reals, scores: Reals, wanted: Reals, seed: int) -> Reals:
         """Return the mean of the trees."""
         from sklearn.ensemble import RandomForestRegressor
 
         forest = RandomForestRegressor(self.trees, max_features=1 / 3, random_state=seed)
-        answer: Reals = forest.fit(known, accuracies).predict(wanted)
+        answer: Reals = forest.fit(known, scores).predict(wanted)
         return answer

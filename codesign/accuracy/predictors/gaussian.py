@@ -15,7 +15,7 @@ class Gaussian(Predictor):
     Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, algorithm 2.1.
     """
 
-    def predicted(self, known: Reals, accuracies: Reals, wanted: Reals, seed: int) -> Reals:
+    def predicted(self, known: Reals, scores: Reals, wanted: Reals, seed: int) -> Reals:
         """Return the posterior mean."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor
@@ -26,5 +26,5 @@ class Gaussian(Predictor):
         with warnings.catch_warnings():
             # a hyperparameter at its bound is an answer, too
             warnings.simplefilter("ignore", ConvergenceWarning)
-            answer: Reals = process.fit(known, accuracies).predict(wanted)
+            answer: Reals = process.fit(known, scores).predict(wanted)
         return answer

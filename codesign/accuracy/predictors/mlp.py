@@ -25,12 +25,12 @@ class Mlp(Predictor):
         if self.decay < 0:
             raise ValueError(f"decay is at least 0, got {self.decay}")
 
-    def predicted(self, known: Reals, accuracies: Reals, wanted: Reals, seed: int) -> Reals:
+    def predicted(self, known: Reals, scores: Reals, wanted: Reals, seed: int) -> Reals:
         """Return the perceptron's answers."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.neural_network import MLPRegressor
 
-        mean, spread = accuracies.mean(), accuracies.std() or 1.0
+        mean, spread = scores.mean(), scores.std() or 1.0
         perceptron = MLPRegressor(
             hidden_layer_sizes=(self.width, self.width),
             solver="lbfgs",
@@ -41,6 +41,6 @@ class Mlp(Predictor):
         with warnings.catch_warnings():
             # steps are bounded on purpose
             warnings.simplefilter("ignore", ConvergenceWarning)
-            perceptron.fit(known, (accuracies - mean) / spread)
+            perceptron.fit(known, (scores - mean) / spread)
         answer: Reals = perceptron.predict(wanted) * spread + mean
         return answer
