@@ -60,7 +60,7 @@ def command(changes: tuple[str, ...]) -> tuple[str, ...]:
 def _read(run: Path, seconds: float) -> Measured:
     manifest = json.loads((run / "manifest.json").read_text())
     with Store.read(run / "trials.sqlite") as store:
-        trials = store.trials()
+        trials = store.final()
         objectives = [Objective.parse(text) for text in store.definition["objectives"]]
     return Measured(
         seconds=seconds,

@@ -16,7 +16,7 @@ from codesign.accuracy.economy import Economy, Monitor
 from codesign.accuracy.evaluator import Evaluator, accuracy
 from codesign.accuracy.proxy import Proxy
 from codesign.accuracy.sieve import row_of
-from codesign.accuracy.thrift import Hint, Thrift, after
+from codesign.accuracy.thrift import ENDED_EARLY, Hint, Thrift, after
 from codesign.cost.estimate import counts, estimate
 from codesign.fit.dataflow import Fit, fit
 from codesign.fit.diagnosis import Diagnosis, diagnose
@@ -254,7 +254,9 @@ class Judge:
             return self._finished(start, accuracy(start, self.dataset.validation), {})
         if start is not None or hint is None:
             trained = self.evaluator.evaluate(graph, self.dataset, seed, start)
-            return self._finished(trained.network, trained.validation_accuracy, {})
+            counted = start is None and self.thrift.saves
+            told = {"epochs": float(trained.epochs)} if counted else {}
+            return self._finished(trained.network, trained.validation_accuracy, told)
         return self._sparing(graph, early, seed, hint)
 
     def begun(self, seed: int, folder: Path, say: Callable[[str], None]) -> Judge:
@@ -281,7 +283,7 @@ class Judge:
         halt = monitor if self.thrift.patience or hint.rungs else None
         economy = Economy(halt, parent)
         trained = self.evaluator.economise(graph, self.dataset, seed, economy)
-        told["epochs"] = float(trained.epochs)
+        told |= {"epochs": float(trained.epochs), ENDED_EARLY: float(monitor.halted)}
         told |= {after(e): share for e, share in monitor.curve.items() if e in hint.rungs}
         return self._finished(trained.network, trained.validation_accuracy, told)
 

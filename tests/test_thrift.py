@@ -11,13 +11,14 @@ import pytest
 
 from codesign.accuracy.predictors.forest import Forest
 from codesign.accuracy.sieve import Sieve
-from codesign.accuracy.thrift import Guide, Hint, Thrift, rung_epochs
+from codesign.accuracy.thrift import Guide, Hint, Thrift, ended_early, rung_epochs
 from codesign.candidate import Judge, unpack
 from codesign.errors import InputError
 from codesign.flow.prepare import Prepared, prepare
 from codesign.flow.savings import decisive
 from codesign.flow.settings import load_settings
 from codesign.network.realise import realised
+from codesign.search import pareto
 from codesign.search.store import Store
 from codesign.search.study import Budget
 from codesign.search.trial import Constraint, Objective, Trial
@@ -170,6 +171,27 @@ def test_a_thrifty_search_resumed_or_in_processes_is_the_same(
     left_out = {text for own in whole if own not in trained for text in own.violations}
     assert "promise by synflow" in left_out
     assert left_out <= {"promise by synflow", "predicted accuracy"}
+
+
+def test_the_front_is_trained_in_full_at_the_end(tmp_path: Path) -> None:
+    hasty = ("training.patience=1", "training.gain=0.2", "search.strategy=random")
+    ready = prepared(*hasty, "training.finish=true", "training.epochs=6")
+    with Store.open(tmp_path / "t.sqlite", ready.study.definition()) as store:
+        trials = searched(ready, store, 8, count=2)
+        early = [own for own in store.trials() if own.values["ended_early"]]
+        finished = store.finished()
+        assert any(own in early for own in pareto.front(store.trials(), ready.study.objectives))
+        assert set(finished) < {own.number for own in store.trials()}
+        for own in pareto.front(trials, ready.study.objectives):
+            packed = store.final_artifact(own.number)
+            assert packed is not None
+            assert not ended_early(own)
+            split = ready.dataset.validation
+            rightly = unpack(packed).predict(split.images) == split.labels
+            assert own.values["accuracy"] == rightly.mean()
+    full = ready.judge.evaluator.full_epochs()  # type: ignore[union-attr]
+    assert {own.values["epochs"] for own in finished.values()} == {full}
+    assert max(own.values["epochs"] for own in early) < full
 
 
 def test_integers_give_back_the_real_weights_that_they_stand_for() -> None:

@@ -40,14 +40,16 @@ class Monitor:
     """Of the network, as in the rungs' rows."""
     curve: dict[int, float] = field(default_factory=dict)
     """Accuracy by epoch, so far."""
+    halted: bool = False
+    """Whether it said so."""
 
     def __call__(self, epoch: int, share: float) -> bool:
         """Remember an accuracy and say whether to stop."""
         self.curve[epoch] = share
         rung = self.rungs.get(epoch)
-        if rung is not None and rung.excess(row_of(self.costs, share)) > 0:
-            return True
-        return bool(self.patience) and self._flat()
+        behind = rung is not None and rung.excess(row_of(self.costs, share)) > 0
+        self.halted = behind or (bool(self.patience) and self._flat())
+        return self.halted
 
     def _flat(self) -> bool:
         best, since = -1.0, 0

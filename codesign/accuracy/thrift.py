@@ -24,6 +24,8 @@ Fidelity = Literal["full", "halving", "hyperband"]
 ETA = 3
 """One in so many goes on at a rung."""
 ACCURACY = "accuracy"
+ENDED_EARLY = "ended_early"
+"""The quantity that is 1 where a training was ended, 0 where it might have been."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Thrift:
     """Whether networks that fall behind the best third at a rung end there."""
     inherit: bool = False
     """Whether weights begin as those of the nearest network that is already trained."""
+    finish: bool = False
+    """Whether networks of the front whose training ended early are trained in full at the end."""
 
     def __post_init__(self) -> None:
         if not 0 < self.keep <= 1:
@@ -114,6 +118,11 @@ def rung_epochs(fidelity: Fidelity, epochs: int) -> tuple[tuple[int, ...], ...]:
     most = len(rungs)
     shares = [math.ceil((most + 1) / (s + 1) * ETA**s) for s in range(most, -1, -1)]
     return tuple(rungs[skipped:] for skipped, share in enumerate(shares) for _ in range(share))
+
+
+def ended_early(trial: Trial) -> bool:
+    """Return whether the training of a trial was ended before it was over."""
+    return trial.values.get(ENDED_EARLY, 0.0) > 0
 
 
 def after(epochs: int) -> str:

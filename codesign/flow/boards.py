@@ -118,7 +118,7 @@ def _finished(
     own.path.mkdir(exist_ok=True)
     own.write_flow(prepared.settings.data)
     with Store.read(folder.trials) as store:
-        artifact = store.artifact(trial.number)
+        artifact = store.final_artifact(trial.number)
     own.trials.unlink(missing_ok=True)
     shared = of_networks(several.settings.wish)
     with Store.open(own.trials, prepared.study.definition()) as store:

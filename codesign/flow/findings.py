@@ -27,7 +27,7 @@ def gather(folder: RunFolder, best: Best, timing: Timing | None = None) -> Findi
     manifest = Manifest.read(folder)
     timing = timing or best.run(folder)
     with Store.read(folder.trials) as store:
-        trials = tuple(store.trials())
+        trials = tuple(store.final())
     sizes = manifest.dataset["splits"]
     project_digest = digest(read(folder.project))
     measured, designs = manifest.validation, manifest.design_digests

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from codesign.accuracy.dataset import Dataset
+from codesign.accuracy.thrift import ended_early
 from codesign.candidate import Fleet, JointJudge, Judge, Target
 from codesign.errors import InfeasibleError, InputError
 from codesign.flow.followed import check_followed
@@ -128,6 +129,7 @@ def _searching(
         problem=yaml_text(decisive(settings, _DECISIVE)),
         formulation=settings.formulation,
         guide=guide_of(settings, space, settings.objectives),
+        unfinished=ended_early if settings.thrift.finish else None,
     )
     return joint or judge, study
 

@@ -191,7 +191,7 @@ def search(
         workers(judge, count) as pool,
         followed(settings, study, budget, folder.path, watch) as tell,
     ):
-        return study.run(judge, budget, store, tell, pool)
+        return study.run(judge, budget, store, tell, pool, say)
 
 
 def learned(folder: RunFolder, trial: Trial) -> Network:
@@ -201,7 +201,7 @@ def learned(folder: RunFolder, trial: Trial) -> Network:
         InputError: the journal does not hold it.
     """
     with Store.read(folder.trials) as store:
-        artifact = store.artifact(trial.number)
+        artifact = store.final_artifact(trial.number)
     if artifact is None:
         raise InputError(str(folder.trials), f"holds no network for trial {trial.number}")
     return unpack(artifact)

@@ -1,8 +1,9 @@
 """The journal of a search: one SQLite file, one transaction per trial, as it happens.
 
-Tables: `study` (one row: the definition, JSON) and `trial` (a row each; point, values and
-violations are JSON). Whatever is in the file is complete: SQLite undoes a half-written trial
-when the file is next opened.
+Tables: `study` (one row: the definition, JSON), `trial` (a row each; point, values and
+violations are JSON), and `finished`, where there are any: trials of the front that were made again
+in full once the search was over. Whatever is in the file is complete: SQLite undoes a half-written
+trial when the file is next opened.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -41,6 +43,19 @@ INSERT INTO trial (number, key, point, "values", violations, seed, seconds, arti
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _DAMAGED = ("is damaged", "restore it, or start a new run")
+_FINISHED = """
+CREATE TABLE IF NOT EXISTS finished (
+    number INTEGER PRIMARY KEY,
+    "values" TEXT NOT NULL,
+    violations TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    artifact BLOB
+);
+"""
+_SELECT_FINISHED = 'SELECT number, "values", violations, seconds FROM finished'
+_INSERT_FINISHED = """
+INSERT INTO finished (number, "values", violations, seconds, artifact) VALUES (?, ?, ?, ?, ?)
+"""
 _TROUBLES = {
     # Every statement here is a fixed text, so one that fails met with tables of another shape.
     sqlite3.SQLITE_ERROR: _DAMAGED,
@@ -115,14 +130,48 @@ class Store:
         with _explained(self.place):
             return [_trial(row) for row in self._connection.execute(_SELECT)]
 
+    def finished(self) -> dict[int, Trial]:
+        """Return by number the trials that were made again in full."""
+        if not self._finishes():
+            return {}
+        begun = {trial.number: trial for trial in self.trials()}
+        with _explained(self.place):
+            rows = self._connection.execute(_SELECT_FINISHED).fetchall()
+            return {
+                number: replace(
+                    begun[number],
+                    values=json.loads(values),
+                    violations=json.loads(violations),
+                    seconds=seconds,
+                )
+                for number, values, violations, seconds in rows
+            }
+
+    def final(self) -> list[Trial]:
+        """Return all trials in the order of their numbers, finished ones as they are now."""
+        finished = self.finished()
+        return [finished.get(trial.number, trial) for trial in self.trials()]
+
     def artifact(self, number: int) -> bytes | None:
-        """Return what the evaluation of trial `number` left, or None.
+        """Return what the evaluation of trial `number` left in the search, or None.
 
         Raises:
             KeyError: there is no such trial.
         """
+        return self._artifact("SELECT artifact FROM trial WHERE number = ?", number)
+
+    def final_artifact(self, number: int) -> bytes | None:
+        """Return what the last evaluation of trial `number` left, or None.
+
+        Raises:
+            KeyError: there is no such trial.
+        """
+        if number in self.finished():
+            return self._artifact("SELECT artifact FROM finished WHERE number = ?", number)
+        return self.artifact(number)
+
+    def _artifact(self, query: str, number: int) -> bytes | None:
         with _explained(self.place):
-            query = "SELECT artifact FROM trial WHERE number = ?"
             row = self._connection.execute(query, (number,)).fetchone()
         if row is None:
             raise KeyError(number)
@@ -147,6 +196,29 @@ class Store:
         )
         with _explained(self.place):
             self._connection.execute(_INSERT, row)
+
+    def finish(self, trial: Trial, artifact: bytes | None = None) -> None:
+        """Write what a trial of the journal is worth that was made again in full.
+
+        Raises:
+            InputError: it cannot be written; what was there stays.
+        """
+        row = (
+            trial.number,
+            _json(trial.values),
+            _json(trial.violations),
+            trial.seconds,
+            artifact,
+        )
+        with _explained(self.place):
+            self._connection.execute(_FINISHED)
+            self._connection.execute(_INSERT_FINISHED, row)
+
+    def _finishes(self) -> bool:
+        """Return whether any trial was finished: earlier journals have no place for them."""
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'finished'"
+        with _explained(self.place):
+            return self._connection.execute(query).fetchone() is not None
 
     def close(self) -> None:
         """Close the file."""

@@ -102,6 +102,8 @@ class Study:
         problem: stands for whatever else the values depend on, e.g. a digest of the flow.
         formulation: what the strategy is told of the trials.
         guide: tells each evaluation what it may know of the trials before its batch.
+        unfinished: of what would be chosen once the search is over, says what is evaluated again
+            without a hint, in full.
         batch: points asked for at once. It is part of the definition, as a strategy learns
             only between batches.
     """
@@ -117,6 +119,7 @@ class Study:
     problem: str = ""
     formulation: Formulation = field(default_factory=Pareto)
     guide: Guide | None = None
+    unfinished: Callable[[Trial], bool] | None = None
 
     def __post_init__(self) -> None:
         if not self.objectives:
@@ -153,6 +156,7 @@ class Study:
         store: Store,
         watch: Watch | None = None,
         pool: Executor | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> Result:
         """Search until the budget is spent; every trial is stored before it is reported.
 
@@ -180,7 +184,7 @@ class Study:
             told = [search.answer(point) for point in points if search.stop() is None]
             if len(told) == self.batch:
                 strategy.tell([self.formulation.seen(t, self.objectives) for t in told])
-        return Result(tuple(search.trials.values()), stop)
+        return Result(search.finish(say), stop)
 
 
 class _Search:
@@ -278,6 +282,13 @@ class _Search:
     def _make(self, point: Point, key: str, number: int) -> Trial:
         seed = trial_seed(self.study.seed, key)
         outcome, seconds = self._outcome(point, key, number, seed)
+        trial = self._trial(point, key, number, outcome, seconds)
+        self.store.add(trial, outcome.artifact)
+        return trial
+
+    def _trial(
+        self, point: Point, key: str, number: int, outcome: Outcome, seconds: float
+    ) -> Trial:
         values = {name: float(value) for name, value in outcome.values.items()}
         trial = Trial(
             number=number,
@@ -285,11 +296,10 @@ class _Search:
             key=key,
             values=values,
             violations={**outcome.violations, **violations(values, self.study.constraints)},
-            seed=seed,
+            seed=trial_seed(self.study.seed, key),
             seconds=seconds,
         )
         self._check(trial)
-        self.store.add(trial, outcome.artifact)
         return trial
 
     def _outcome(self, point: Point, key: str, number: int, seed: int) -> tuple[Outcome, float]:
@@ -304,6 +314,37 @@ class _Search:
         start = time.perf_counter()
         outcome = self.evaluate(point, number, seed, *self.hints.get(key, ()))
         return outcome, time.perf_counter() - start
+
+    def finish(self, say: Callable[[str], None] | None) -> tuple[Trial, ...]:
+        """Evaluate in full what would be chosen, until all of it is; return the final trials."""
+        made = self.store.finished()
+        final = {trial.number: made.get(trial.number, trial) for trial in self.trials.values()}
+        while rest := [t for t in self._chosen(final) if t.number not in made]:
+            if say is not None:
+                say(f"finish: {len(rest)} networks of the front in full")
+            if self.pool is not None:
+                for trial in rest:
+                    point = dict(trial.point)
+                    self.begun[trial.key] = self.pool.submit(work, point, trial.number, trial.seed)
+            self.hints = {}
+            for trial in rest:
+                outcome, seconds = self._outcome(trial.point, trial.key, trial.number, trial.seed)
+                own = self._trial(trial.point, trial.key, trial.number, outcome, seconds)
+                self.store.finish(own, outcome.artifact)
+                made[own.number] = final[own.number] = own
+        return tuple(final.values())
+
+    def _chosen(self, final: Mapping[int, Trial]) -> list[Trial]:
+        """Return what is unfinished of the front and of the formulation's choice."""
+        unfinished, objectives = self.study.unfinished, self.study.objectives
+        if unfinished is None:
+            return []
+        trials = tuple(final.values())
+        choice = self.study.formulation.choose(trials, objectives)
+        front = {trial.number: trial for trial in pareto.front(trials, objectives)}
+        if choice is not None:
+            front[choice.number] = choice
+        return [front[number] for number in sorted(front) if unfinished(front[number])]
 
     def _check(self, trial: Trial) -> None:
         """A feasible trial must tell every quantity that was asked for."""
