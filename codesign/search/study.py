@@ -321,7 +321,7 @@ class _Search:
         final = {trial.number: made.get(trial.number, trial) for trial in self.trials.values()}
         while rest := [t for t in self._chosen(final) if t.number not in made]:
             if say is not None:
-                say(f"finish: {len(rest)} networks of the front in full")
+                say(f"finish: {len(rest)} of the front in full")
             if self.pool is not None:
                 for trial in rest:
                     point = dict(trial.point)
