@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from codesign.errors import InputError
 from codesign.search.trial import Trial
@@ -132,9 +132,18 @@ class Store:
 
     def finished(self) -> dict[int, Trial]:
         """Return by number the trials that were made again in full."""
+        return self._finished(self.trials())
+
+    def final(self) -> list[Trial]:
+        """Return all trials in the order of their numbers, finished ones as they are now."""
+        trials = self.trials()
+        finished = self._finished(trials)
+        return [finished.get(trial.number, trial) for trial in trials]
+
+    def _finished(self, trials: Iterable[Trial]) -> dict[int, Trial]:
         if not self._finishes():
             return {}
-        begun = {trial.number: trial for trial in self.trials()}
+        begun = {trial.number: trial for trial in trials}
         with _explained(self.place):
             rows = self._connection.execute(_SELECT_FINISHED).fetchall()
             return {
@@ -147,18 +156,13 @@ class Store:
                 for number, values, violations, seconds in rows
             }
 
-    def final(self) -> list[Trial]:
-        """Return all trials in the order of their numbers, finished ones as they are now."""
-        finished = self.finished()
-        return [finished.get(trial.number, trial) for trial in self.trials()]
-
     def artifact(self, number: int) -> bytes | None:
         """Return what the evaluation of trial `number` left in the search, or None.
 
         Raises:
             KeyError: there is no such trial.
         """
-        return self._artifact("SELECT artifact FROM trial WHERE number = ?", number)
+        return self._artifact("trial", number)
 
     def final_artifact(self, number: int) -> bytes | None:
         """Return what the last evaluation of trial `number` left, or None.
@@ -166,11 +170,13 @@ class Store:
         Raises:
             KeyError: there is no such trial.
         """
-        if number in self.finished():
-            return self._artifact("SELECT artifact FROM finished WHERE number = ?", number)
+        if self._finishes():
+            with suppress(KeyError):
+                return self._artifact("finished", number)
         return self.artifact(number)
 
-    def _artifact(self, query: str, number: int) -> bytes | None:
+    def _artifact(self, table: Literal["trial", "finished"], number: int) -> bytes | None:
+        query = f"SELECT artifact FROM {table} WHERE number = ?"  # noqa: S608 (tables of ours)
         with _explained(self.place):
             row = self._connection.execute(query, (number,)).fetchone()
         if row is None:

@@ -280,15 +280,14 @@ class _Search:
             raise MemberError(f"strategy {self.study.strategy.name()}: {error}") from error
 
     def _make(self, point: Point, key: str, number: int) -> Trial:
-        seed = trial_seed(self.study.seed, key)
-        outcome, seconds = self._outcome(point, key, number, seed)
-        trial = self._trial(point, key, number, outcome, seconds)
-        self.store.add(trial, outcome.artifact)
+        trial, artifact = self._evaluated(point, key, number)
+        self.store.add(trial, artifact)
         return trial
 
-    def _trial(
-        self, point: Point, key: str, number: int, outcome: Outcome, seconds: float
-    ) -> Trial:
+    def _evaluated(self, point: Point, key: str, number: int) -> tuple[Trial, bytes | None]:
+        """Return a trial that is not in the journal yet, and what its evaluation left."""
+        seed = trial_seed(self.study.seed, key)
+        outcome, seconds = self._outcome(point, key, number, seed)
         values = {name: float(value) for name, value in outcome.values.items()}
         trial = Trial(
             number=number,
@@ -296,11 +295,11 @@ class _Search:
             key=key,
             values=values,
             violations={**outcome.violations, **violations(values, self.study.constraints)},
-            seed=trial_seed(self.study.seed, key),
+            seed=seed,
             seconds=seconds,
         )
         self._check(trial)
-        return trial
+        return trial, outcome.artifact
 
     def _outcome(self, point: Point, key: str, number: int, seed: int) -> tuple[Outcome, float]:
         """Return what evaluating a point gives, and the seconds that it took."""
@@ -328,9 +327,8 @@ class _Search:
                     self.begun[trial.key] = self.pool.submit(work, point, trial.number, trial.seed)
             self.hints = {}
             for trial in rest:
-                outcome, seconds = self._outcome(trial.point, trial.key, trial.number, trial.seed)
-                own = self._trial(trial.point, trial.key, trial.number, outcome, seconds)
-                self.store.finish(own, outcome.artifact)
+                own, artifact = self._evaluated(trial.point, trial.key, trial.number)
+                self.store.finish(own, artifact)
                 made[own.number] = final[own.number] = own
         return tuple(final.values())
 
